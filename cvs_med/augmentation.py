@@ -1,0 +1,122 @@
+"""Random changes of a batch on its device, one draw for image and masks; and the fixed views of a frozen encoder."""
+
+import math
+from dataclasses import dataclass
+
+import torch
+from torch import Generator, Tensor
+from torch.nn.functional import affine_grid, grid_sample
+
+from cvs_med.protocol import Augmentation
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """One fixed way of looking at a photograph: mirrored, upside down, turned."""
+
+    horizontal: bool = False
+    vertical: bool = False
+    degrees: float = 0
+
+    def apply(self, planes: Tensor) -> Tensor:
+        """Show planes (B, C, H, W) this way; turned planes are interpolated bilinearly, with zeros coming in."""
+        flipped = planes.flip(self._axes()) if self._axes() else planes
+        if not self.degrees:
+            return flipped
+        angles = torch.full((len(planes),), math.radians(self.degrees), device=planes.device)
+        return _warp(flipped.float(), _matrices(angles, torch.ones_like(angles), torch.zeros(len(planes), 2)))
+
+    def undo(self, planes: Tensor) -> Tensor:
+        """Bring planes (B, C, H, W) that were flipped back; for views without a turn."""
+        return planes.flip(self._axes()) if self._axes() else planes
+
+    def _axes(self) -> list[int]:
+        return [axis for axis, is_set in ((-1, self.horizontal), (-2, self.vertical)) if is_set]
+
+
+def flips(settings: Augmentation) -> list[View]:
+    """List the mirrored views that the settings allow, the plain one first; prediction averages over them."""
+    horizontal = (False, True) if "horizontal" in settings.flip else (False,)
+    vertical = (False, True) if "vertical" in settings.flip else (False,)
+    return [View(left, up) for up in vertical for left in horizontal]
+
+
+def views(settings: Augmentation) -> list[View]:
+    """List the views of a frozen encoder: every flip, and every flip turned to either side."""
+    angles = (0.0, settings.turn, -settings.turn) if settings.turn else (0.0,)
+    return [View(flip.horizontal, flip.vertical, angle) for angle in angles for flip in flips(settings)]
+
+
+def augment(images: Tensor, masks: Tensor, settings: Augmentation, generator: Generator) -> tuple[Tensor, Tensor]:
+    """Change a batch at random, each image by its own draw, its masks with it.
+
+    Args:
+        images: (B, 3, H, W), floats in 0 to 1.
+        masks: (B, M, H, W), floats in 0 to 1, resampled bilinearly with the image.
+        settings: what may happen.
+        generator: source of all chance, on the CPU.
+
+    Returns:
+        Images in 0 to 1, and masks.
+    """
+    planes = torch.cat([images, masks], dim=1)
+    if settings.turn or settings.zoom or settings.shift:
+        planes = _warp(planes, _draw_matrices(len(planes), settings, generator).to(planes.device))
+    else:
+        planes = _flip(planes, settings, generator)
+    images, masks = planes[:, : images.shape[1]], planes[:, images.shape[1] :]
+    if settings.colour:
+        images = _colour(images, settings.colour, generator)
+    if settings.noise:
+        noise = torch.randn(images.shape, generator=generator).to(images.device)
+        images = (images + settings.noise * noise).clamp(0, 1)
+    return images, masks
+
+
+def _flip(planes: Tensor, settings: Augmentation, generator: Generator) -> Tensor:
+    for axis, name in ((-1, "horizontal"), (-2, "vertical")):
+        if name in settings.flip:
+            chosen = _coin(len(planes), generator).to(planes.device)
+            planes = torch.where(chosen[:, None, None, None], planes.flip(axis), planes)
+    return planes
+
+
+def _draw_matrices(count: int, settings: Augmentation, generator: Generator) -> Tensor:
+    """Draw turn, zoom, shift and flips as one affine map an image, so that pixels are interpolated once: (B, 2, 3)."""
+    angles = _uniform((count,), generator) * math.radians(settings.turn)
+    zooms = 1 + settings.zoom * _uniform((count,), generator)
+    shifts = 2 * settings.shift * _uniform((count, 2), generator)
+    matrices = _matrices(angles, zooms.clamp_min(0.1), shifts)
+    for column, name in enumerate(("horizontal", "vertical")):
+        if name in settings.flip:
+            matrices[_coin(count, generator), :, column] *= -1
+    return matrices
+
+
+def _matrices(angles: Tensor, zooms: Tensor, shifts: Tensor) -> Tensor:
+    cosine, sine = angles.cos() / zooms, angles.sin() / zooms
+    rows = torch.stack([cosine, -sine, shifts[:, 0].to(cosine), sine, cosine, shifts[:, 1].to(cosine)], dim=1)
+    return rows.view(-1, 2, 3)
+
+
+def _warp(planes: Tensor, matrices: Tensor) -> Tensor:
+    grid = affine_grid(matrices, list(planes.shape), align_corners=False)
+    return grid_sample(planes, grid, align_corners=False)
+
+
+def _colour(images: Tensor, strength: float, generator: Generator) -> Tensor:
+    """Change saturation, contrast and brightness, each by a factor around one."""
+    factors = (1 + strength * _uniform((3, len(images), 1, 1, 1), generator)).to(images.device)
+    grey = images.mean(dim=1, keepdim=True)
+    images = grey + factors[0] * (images - grey)
+    middle = images.mean(dim=(1, 2, 3), keepdim=True)
+    images = middle + factors[1] * (images - middle)
+    return (images * factors[2]).clamp(0, 1)
+
+
+def _uniform(shape: tuple[int, ...], generator: Generator) -> Tensor:
+    return 2 * torch.rand(shape, generator=generator) - 1
+
+
+def _coin(count: int, generator: Generator) -> Tensor:
+    return torch.rand(count, generator=generator) < 0.5

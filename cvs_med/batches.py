@@ -1,0 +1,128 @@
+"""What a network trains on and answers for: batches of photographs, or of a frozen encoder's features."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple, Protocol
+
+import torch
+from torch import Generator, Tensor
+
+from cvs_med.augmentation import View, augment, flips
+from cvs_med.cache import Photographs
+from cvs_med.features import Features
+from cvs_med.label_maps import label_map
+from cvs_med.protocol import Augmentation
+
+Inputs = Tensor | Mapping[int, Tensor]
+
+
+class Batch(NamedTuple):
+    """One step's data on the device.
+
+    Attributes:
+        inputs: photographs (B, 3, H, W), or levels of features.
+        label_map: (B, H, W), 0 to P.
+        labels: (B,), 0 to P - 1.
+        inside: (B, H, W), one inside the field of view.
+    """
+
+    inputs: Inputs
+    label_map: Tensor
+    labels: Tensor
+    inside: Tensor
+
+
+class Look(NamedTuple):
+    """One view of one case, without its reference.
+
+    Attributes:
+        view: how it is seen.
+        inputs: photograph (1, 3, H, W), or levels of features.
+        inside: (1, H, W), one inside the field of view, seen the same way.
+    """
+
+    view: View
+    inputs: Inputs
+    inside: Tensor
+
+
+class Source(Protocol):
+    """Anything that gives batches."""
+
+    def training(self, cases: Sequence[int], generator: Generator) -> Batch:
+        """Draw a randomly changed batch of these cases."""
+        ...
+
+    def looks(self, case: int) -> list[Look]:
+        """Give one case in every view that a prediction averages over."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class PhotographBatches:
+    """Photographs, changed at random on the device."""
+
+    photographs: Photographs
+    labels: Tensor
+    augmentation: Augmentation
+    device: torch.device
+
+    def training(self, cases: Sequence[int], generator: Generator) -> Batch:
+        """Draw a randomly changed batch of these cases."""
+        chosen = torch.tensor(cases)
+        images = self._floats(self.photographs.images[chosen])
+        masks = torch.stack([self.photographs.foreground[chosen], self.photographs.field_of_view[chosen]], dim=1)
+        images, planes = augment(images, self._floats(masks), self.augmentation, generator)
+        inputs = images.contiguous(memory_format=torch.channels_last)
+        return _batch(inputs, planes[:, 0], planes[:, 1], self.labels[chosen].to(self.device))
+
+    def looks(self, case: int) -> list[Look]:
+        """Give one case mirrored in every way that training allows."""
+        image = self._floats(self.photographs.images[case : case + 1])
+        seen = self._floats(self.photographs.field_of_view[case : case + 1])
+        return [
+            Look(view, view.apply(image).contiguous(memory_format=torch.channels_last), view.apply(seen))
+            for view in flips(self.augmentation)
+        ]
+
+    def _floats(self, pixels: Tensor) -> Tensor:
+        return pixels.to(self.device).float() / 255
+
+
+@dataclass(frozen=True, slots=True)
+class FeatureBatches:
+    """Features of a frozen encoder, each case in a view drawn at random."""
+
+    photographs: Photographs
+    features: Features
+    levels: tuple[int, ...]
+    labels: Tensor
+    device: torch.device
+
+    def training(self, cases: Sequence[int], generator: Generator) -> Batch:
+        """Draw a view for each of these cases."""
+        views = torch.randint(len(self.features.views), (len(cases),), generator=generator).tolist()
+        planes = [
+            self.features.views[view].apply(self._masks(case)) for case, view in zip(cases, views, strict=True)
+        ]
+        masks = torch.cat(planes).to(self.device)
+        return _batch(self._inputs(cases, views), masks[:, 0], masks[:, 1], self.labels[list(cases)].to(self.device))
+
+    def looks(self, case: int) -> list[Look]:
+        """Give one case in every view without a turn."""
+        seen = self._masks(case)[:, 1].to(self.device)
+        plain = [(number, view) for number, view in enumerate(self.features.views) if not view.degrees]
+        return [Look(view, self._inputs([case], [number]), view.apply(seen)) for number, view in plain]
+
+    def _inputs(self, cases: Sequence[int], views: Sequence[int]) -> Inputs:
+        maps = self.features.maps(cases, views, self.levels)
+        return {level: feature.to(self.device) for level, feature in maps.items()}
+
+    def _masks(self, case: int) -> Tensor:
+        found = (self.photographs.foreground[case], self.photographs.field_of_view[case])
+        return torch.stack(found)[None].float() / 255
+
+
+def _batch(inputs: Inputs, foreground: Tensor, seen: Tensor, labels: Tensor) -> Batch:
+    """Threshold the foreground fraction at one half, and apply the paper's label map."""
+    return Batch(inputs, label_map(foreground >= 0.5, labels), labels, (seen >= 0.5).float())

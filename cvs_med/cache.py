@@ -1,0 +1,185 @@
+"""Photographs at working size, decoded once and kept in one file.
+
+The file's name is the SHA-256 of the recipe and of the contents of every photograph and mask: another file, another
+size or another crop is another cache. A digest of the pixels inside the file tells a damaged one, which is made anew.
+"""
+
+import hashlib
+import json
+import logging
+import os
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from dataclasses import asdict, dataclass
+from itertools import chain
+from pathlib import Path
+from typing import Any, TypeVar
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import Tensor
+
+from cvs_med.errors import DataError, Problem
+from cvs_med.transforms import RECIPE_VERSION, Crop, Geometry, prepare
+from cvs_med.types import Case
+
+LOGGER = logging.getLogger(__name__)
+
+NAMES = ("images", "foreground", "field_of_view")
+
+Item = TypeVar("Item")
+Result = TypeVar("Result")
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Photographs:
+    """All cases of a data set at working size: N squares of S x S pixels, 8 bits.
+
+    Attributes:
+        images: (N, 3, S, S), zero outside the field of view.
+        foreground: (N, S, S), foreground fraction times 255; zero for a case without a mask.
+        field_of_view: (N, S, S), 0 or 255.
+        has_mask: N truth values.
+        geometries: N ways back to native pixels.
+        case_ids: N names, in the order of the cases asked for.
+        key: SHA-256 of the recipe and of all files.
+    """
+
+    images: Tensor
+    foreground: Tensor
+    field_of_view: Tensor
+    has_mask: tuple[bool, ...]
+    geometries: tuple[Geometry, ...]
+    case_ids: tuple[str, ...]
+    key: str
+
+
+def load(cases: Sequence[Case], *, size: int, crop: Crop, folder: Path, workers: int) -> Photographs:
+    """Give all cases at working size, from the cache if it holds them.
+
+    Threads rather than processes: decoding and hashing let other threads run, and forking a process in which PyTorch
+    has started its own threads may hang.
+
+    Args:
+        cases: what to load, in this order.
+        size: side S of the squares in pixels.
+        crop: see `transforms.prepare`.
+        folder: where the cache lies; made if missing.
+        workers: threads that decode; each holds one photograph at native size.
+
+    Raises:
+        DataError: files cannot be used (all of them are listed) or the cache cannot be written.
+    """
+    key = _key(cases, size=size, crop=crop, workers=workers)
+    path = folder / f"photographs-{key[:16]}.safetensors"
+    if path.exists():
+        try:
+            return _read(path, cases, key)
+        except (SafetensorError, OSError, ValueError, KeyError, TypeError) as error:
+            LOGGER.warning("The cache %s is damaged (%s) and is made anew.", path, error)
+    photographs = _decode(cases, size=size, crop=crop, key=key, workers=workers)
+    _write(photographs, path)
+    return photographs
+
+
+def _decode(cases: Sequence[Case], *, size: int, crop: Crop, key: str, workers: int) -> Photographs:
+    count = len(cases)
+    images = torch.empty(count, 3, size, size, dtype=torch.uint8)
+    foreground = torch.empty(count, size, size, dtype=torch.uint8)
+    field_of_view = torch.empty(count, size, size, dtype=torch.uint8)
+
+    def fill(item: tuple[int, Case]) -> tuple[Geometry, bool]:
+        prepared = prepare(item[1], size=size, crop=crop)
+        images[item[0]], foreground[item[0]] = prepared.image, prepared.foreground
+        field_of_view[item[0]] = prepared.field_of_view
+        return prepared.geometry, prepared.has_mask
+
+    facts = _in_parallel(fill, enumerate(cases), workers)
+    return Photographs(
+        images,
+        foreground,
+        field_of_view,
+        has_mask=tuple(has_mask for _, has_mask in facts),
+        geometries=tuple(geometry for geometry, _ in facts),
+        case_ids=tuple(case.id for case in cases),
+        key=key,
+    )
+
+
+def _in_parallel(function: Callable[[Item], Result], items: Iterable[Item], workers: int) -> list[Result]:
+    """Apply a function in threads, in order; gather the faults of all items before raising."""
+    with ThreadPoolExecutor(workers) as pool:
+        futures = [pool.submit(function, item) for item in items]
+    errors = [future.exception() for future in futures]
+    problems = [error.problems for error in errors if isinstance(error, DataError)]
+    if problems:
+        raise DataError(list(chain.from_iterable(problems)))
+    return [future.result() for future in futures]
+
+
+def _key(cases: Sequence[Case], *, size: int, crop: Crop, workers: int) -> str:
+    paths = [path for case in cases for path in (case.image, case.mask, case.field_of_view)]
+    digests = _in_parallel(_file_digest, paths, workers)
+    recipe = {"version": RECIPE_VERSION, "size": size, "crop": crop, "ids": [case.id for case in cases]}
+    return hashlib.sha256(json.dumps([recipe, digests]).encode()).hexdigest()
+
+
+def _file_digest(path: Path | None) -> str | None:
+    if path is None:
+        return None
+    try:
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError as error:
+        found = error.strerror or type(error).__name__
+        raise DataError([Problem(str(path), "a readable file", found, "Restore it or allow reading.")]) from error
+
+
+def _tensors(photographs: Photographs) -> dict[str, Tensor]:
+    return dict(zip(NAMES, (photographs.images, photographs.foreground, photographs.field_of_view), strict=True))
+
+
+def _digest(tensors: dict[str, Tensor], facts: list[dict[str, Any]]) -> str:
+    """One digest for the pixels and for what is known about them."""
+    digest = hashlib.sha256(json.dumps(facts).encode())
+    for name in NAMES:
+        digest.update(str(tuple(tensors[name].shape)).encode())
+        digest.update(tensors[name].numpy().data)
+    return digest.hexdigest()
+
+
+def _write(photographs: Photographs, path: Path) -> None:
+    pairs = zip(photographs.geometries, photographs.has_mask, strict=True)
+    facts = [{"has_mask": has_mask, "geometry": asdict(geometry)} for geometry, has_mask in pairs]
+    tensors = _tensors(photographs)
+    # One entry only: several would be written in an order that changes from run to run.
+    metadata = {"cvs_med": json.dumps({"digest": _digest(tensors, facts), "facts": facts})}
+    temporary = path.with_suffix(f".{os.getpid()}.tmp")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        save_file(tensors, temporary, metadata)
+        os.replace(temporary, path)
+    except (OSError, SafetensorError) as error:
+        remedy = "Free some space, or choose a folder where you may write."
+        raise DataError([Problem(str(path.parent), "room for the cache", str(error), remedy)]) from error
+    finally:
+        with suppress(OSError):
+            temporary.unlink()
+
+
+def _read(path: Path, cases: Sequence[Case], key: str) -> Photographs:
+    with safe_open(path, framework="pt") as file:
+        metadata = json.loads(file.metadata()["cvs_med"])
+        tensors = {name: file.get_tensor(name) for name in NAMES}
+    facts = metadata["facts"]
+    if metadata["digest"] != _digest(tensors, facts):
+        raise ValueError("its pixels do not match their digest")
+    return Photographs(
+        **tensors,
+        has_mask=tuple(fact["has_mask"] for fact in facts),
+        geometries=tuple(Geometry(**fact["geometry"]) for fact in facts),
+        case_ids=tuple(case.id for case in cases),
+        key=key,
+    )

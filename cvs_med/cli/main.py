@@ -1,0 +1,50 @@
+"""`cvs-med`: the group of all commands, and how errors look."""
+
+import errno
+import sys
+from typing import Any
+
+import click
+
+from cvs_med.cli.bench import bench
+from cvs_med.cli.cv import cv
+from cvs_med.cli.data import data
+from cvs_med.cli.report import report
+from cvs_med.errors import CvsMedError
+
+_OF_THE_DISK = (errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EROFS, errno.EPERM)
+
+
+class _Group(click.Group):
+    """Commands whose errors are sentences for people."""
+
+    def invoke(self, ctx: click.Context) -> Any:  # noqa: ANN401 - click's own signature
+        try:
+            return super().invoke(ctx)
+        except CvsMedError as error:
+            click.echo(f"Error: {error}", err=True)
+            sys.exit(2)
+        except OSError as error:
+            if error.errno not in _OF_THE_DISK:
+                raise
+            text = f"Error: {error.filename or 'the disk'}: expected to write here, found: {error.strerror}."
+            click.echo(f"{text} Make room or choose another folder; what was computed stays.", err=True)
+            sys.exit(2)
+        except KeyboardInterrupt:
+            click.echo("Stopped. The same command goes on from the last finished epoch.", err=True)
+            sys.exit(130)
+
+
+@click.group(cls=_Group, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.version_option(package_name="cvs-med")
+def main() -> None:
+    """Classify medical images from a handful of labelled examples, by segmenting them.
+
+    For research; not a medical device.
+    """
+
+
+main.add_command(cv)
+main.add_command(data)
+main.add_command(report)
+main.add_command(bench)

@@ -1,0 +1,57 @@
+"""The data sets that the package knows."""
+
+from pathlib import Path
+
+from cvs_med.datasets import location
+from cvs_med.datasets.checks import check_cases, check_folds
+from cvs_med.datasets.dataset import DataNotFoundError, DataSet
+from cvs_med.datasets.digits import DIGITS
+from cvs_med.datasets.hrf import HRF
+from cvs_med.datasets.synthetic import PHANTOM
+from cvs_med.errors import DataError
+from cvs_med.types import Case
+
+__all__ = ["DATASETS", "DataNotFoundError", "DataSet", "check_folds", "get", "locate", "read"]
+
+DATASETS = {dataset.name: dataset for dataset in (HRF, PHANTOM, DIGITS)}
+
+
+def get(name: str) -> DataSet:
+    """Look a data set up by its name.
+
+    Raises:
+        DataNotFoundError: there is none of that name.
+    """
+    if name not in DATASETS:
+        raise DataNotFoundError(f"Expected one of the data sets {', '.join(DATASETS)}, found '{name}'.")
+    return DATASETS[name]
+
+
+def locate(name: str, data_dir: Path | None = None) -> Path:
+    """Find the folder of a data set; write an embedded one into the user's data folder on first use.
+
+    Args:
+        name: a name of `DATASETS`.
+        data_dir: the folder itself, if the user names it; otherwise CVS_MED_DATA and the user's folder are searched.
+
+    Raises:
+        DataNotFoundError: there is no such folder; the message says what to do.
+    """
+    return location.find(get(name), data_dir)
+
+
+def read(dataset: DataSet, root: Path, *, folds: int) -> list[Case]:
+    """List the cases of a folder for a cross-validation.
+
+    Files are decoded only if a fault has been found already, to list all faults at once. A folder without one is
+    decoded by `cache.load`, which lists what it finds in the same way, and not a second time.
+
+    Raises:
+        DataError: cases are missing or doubled, there are none, or a class has fewer cases than there are folds.
+    """
+    cases, problems = dataset.survey(root)
+    if cases or not problems:
+        problems = problems + check_folds(cases, folds, dataset.class_names)
+    if problems:
+        raise DataError(problems + check_cases(cases, root))
+    return cases

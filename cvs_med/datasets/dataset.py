@@ -1,0 +1,58 @@
+"""What every data set tells about itself."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from cvs_med.datasets.checks import check_cases
+from cvs_med.errors import CvsMedError, DataError, Problem
+from cvs_med.types import Case
+
+
+class DataNotFoundError(CvsMedError):
+    """A data set is not on this machine; the message says how to get it."""
+
+
+@dataclass(frozen=True, slots=True)
+class DataSet:
+    """One data set: what it is, under which terms, and how its files are read.
+
+    Attributes:
+        name: what a user types.
+        title: full name.
+        class_names: P names for people, in the order of the labels.
+        class_codes: P short names, as in file names.
+        foreground: what the foreground mask shows, in the plural.
+        licence: terms of use.
+        citation: publication to cite.
+        notes: what a reader of results must know about the data.
+        survey: lists what can be read of a folder as cases and what cannot as problems, without decoding pixels.
+        prepare: writes the data set into a folder that does not exist yet, for a data set that the package carries.
+    """
+
+    name: str
+    title: str
+    class_names: tuple[str, ...]
+    class_codes: tuple[str, ...]
+    foreground: str
+    licence: str
+    citation: str
+    notes: tuple[str, ...]
+    survey: Callable[[Path], tuple[list[Case], list[Problem]]]
+    prepare: Callable[[Path], None] | None = None
+
+    def cases(self, root: Path) -> list[Case]:
+        """List the cases of a folder without decoding them.
+
+        Raises:
+            DataError: files are missing, doubled or not to be understood; all of them are listed.
+        """
+        cases, problems = self.survey(root)
+        if problems:
+            raise DataError(problems)
+        return cases
+
+    def check(self, root: Path) -> list[Problem]:
+        """List every fault of a folder: of its names, and of its files once decoded."""
+        cases, problems = self.survey(root)
+        return problems + check_cases(cases, root)

@@ -1,0 +1,66 @@
+"""Where the files of a data set lie on this machine."""
+
+import os
+import tempfile
+from pathlib import Path
+
+from platformdirs import user_data_path
+
+from cvs_med.datasets.dataset import DataNotFoundError, DataSet
+
+ENVIRONMENT = "CVS_MED_DATA"
+
+
+def find(dataset: DataSet, data_dir: Path | None) -> Path:
+    """Find the folder of a data set; see `datasets.locate`."""
+    if data_dir is not None:
+        if not data_dir.is_dir():
+            raise DataNotFoundError(f"Expected the folder of the data set {dataset.name}, found none at {data_dir}.")
+        return data_dir
+    own = user_folder(dataset)
+    found = next((folder for folder in [*_from_environment(dataset), own] if folder.is_dir()), None)
+    if found:
+        return found
+    if dataset.prepare is None:
+        raise DataNotFoundError(
+            f"The data set {dataset.name} is not on this machine: run `cvs-med data fetch {dataset.name}`, "
+            "or name its folder with `--data-dir DIR`."
+        )
+    make(dataset, own)
+    return own
+
+
+def user_folder(dataset: DataSet) -> Path:
+    """Folder of a data set in the user's data folder, whether it exists or not."""
+    return user_data_path("cvs-med", appauthor=False) / dataset.name
+
+
+def make(dataset: DataSet, target: Path) -> None:
+    """Write an embedded data set into a new folder, all of it or nothing.
+
+    Raises:
+        DataNotFoundError: the data set is not embedded, or the folder cannot be written.
+    """
+    if dataset.prepare is None:
+        raise DataNotFoundError(f"The data set {dataset.name} cannot be made, only fetched.")
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=target.parent, prefix=f".{dataset.name}-") as folder:
+            dataset.prepare(Path(folder) / dataset.name)
+            os.replace(Path(folder) / dataset.name, target)
+    except OSError as error:
+        if not target.is_dir():  # Another process may have finished the same data set first.
+            raise DataNotFoundError(
+                f"The data set {dataset.name} could not be written to {target} ({error}): "
+                f"set {ENVIRONMENT} or `--data-dir` to a folder that holds it, or make room."
+            ) from error
+
+
+def _from_environment(dataset: DataSet) -> list[Path]:
+    """Folders that CVS_MED_DATA may mean: the one above all data sets, or the one of a data set from outside."""
+    value = os.environ.get(ENVIRONMENT)
+    if not value:
+        return []
+    # Phantom has HRF's layout: a folder given as such is never taken for an embedded data set.
+    itself = Path(value) / "images"
+    return [Path(value) / dataset.name, *([Path(value)] if dataset.prepare is None and itself.is_dir() else [])]

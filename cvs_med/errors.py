@@ -1,0 +1,59 @@
+"""What can go wrong because of the input, said so that a person can mend it.
+
+Every error that a user can cause is a `CvsMedError`. The command line prints its text without a traceback and ends with
+exit code 2. The text says what was expected, what was found, and what to do.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+
+class CvsMedError(Exception):
+    """An input that cannot be used; the message names expectation, finding and remedy."""
+
+
+class ProtocolError(CvsMedError):
+    """A protocol file or a setting given on the command line is not valid."""
+
+
+class WeightsError(CvsMedError):
+    """Pretrained weights are missing, damaged, or do not fit the network."""
+
+
+class DownloadError(CvsMedError):
+    """A file could not be fetched, or what came is not what its checksum promises."""
+
+
+class RunError(CvsMedError):
+    """A run folder is in use, incomplete, damaged, or belongs to another protocol."""
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """One fault of a data set.
+
+    Attributes:
+        where: the file (relative to the data folder where possible) or the class that it concerns.
+        expected: what should have been there.
+        found: what was there.
+        remedy: what the user can do, as an imperative sentence.
+    """
+
+    where: str
+    expected: str
+    found: str
+    remedy: str
+
+    def __str__(self) -> str:
+        """Return the fault as one line."""
+        return f"{self.where}: expected {self.expected}, found {self.found}. {self.remedy}"
+
+
+class DataError(CvsMedError):
+    """A data set has faults; all of them are listed at once."""
+
+    def __init__(self, problems: Sequence[Problem]) -> None:
+        """Keep the list and compose the message from it."""
+        self.problems = tuple(problems)
+        count = "1 problem" if len(self.problems) == 1 else f"{len(self.problems)} problems"
+        super().__init__("\n".join([f"The data set has {count}:", *(f"  {problem}" for problem in self.problems)]))

@@ -1,0 +1,180 @@
+"""One fold: train on its training part, answer for its test part, write both down."""
+
+import io
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import torch
+from safetensors.torch import save
+from torch import Tensor
+
+from cvs_med import baselines
+from cvs_med.batches import FeatureBatches, PhotographBatches, Source
+from cvs_med.images import read_mask
+from cvs_med.inference import Answer, predict
+from cvs_med.networks import Network, build_network
+from cvs_med.precision import place
+from cvs_med.setup import Setup, timed
+from cvs_med.statistics.metrics import dice
+from cvs_med.tables import (
+    Segmentation,
+    read_predictions,
+    read_segmentation,
+    write_bytes,
+    write_predictions,
+    write_segmentation,
+)
+from cvs_med.training import Epoch, fit
+from cvs_med.types import Floats, Prediction
+
+
+def run_fold(
+    setup: Setup, folder: Path, number: int, train: Sequence[int], test: Sequence[int]
+) -> tuple[list[Prediction], list[Segmentation]]:
+    """Run one fold, or read it if it is done.
+
+    Args:
+        setup: what the folds share.
+        folder: the fold's folder; predictions.csv is written last and says that the fold is done.
+        number: of the fold, from zero.
+        train: cases to learn from, as positions in `setup.cases`.
+        test: cases to answer for.
+
+    Returns:
+        A prediction for each test case and, for a method with a map, how well it segmented.
+    """
+    names = setup.dataset.class_names
+    done, maps = folder / "predictions.csv", folder / "segmentation.csv"
+    if done.exists():
+        return read_predictions(done, names), read_segmentation(maps) if maps.exists() else []
+    if setup.protocol.method == "probe":
+        shares = baselines.probe(setup.features, setup.protocol.probe, setup.labels, train, test, setup.classes)
+        predictions = as_predictions(setup, number, test, shares)
+        for case in test:
+            _write_maps(setup, folder, case, None)
+        rows: list[Segmentation] = []
+    else:
+        model = _train(setup, folder, number, train)
+        with timed(setup.seconds, "prediction"):
+            predictions, rows = _answer(setup, folder, number, model, test)
+    if rows:
+        write_segmentation(maps, rows)
+    write_predictions(done, predictions, names)
+    (folder / "checkpoint.pt").unlink(missing_ok=True)
+    return predictions, rows
+
+
+def as_predictions(setup: Setup, fold: int, cases: Sequence[int], shares: Floats) -> list[Prediction]:
+    """Put class probabilities (cases, P) into rows."""
+    chosen = [setup.cases[case] for case in cases]
+    return [
+        Prediction(case.id, case.group or "", fold, case.label, tuple(map(float, row)))
+        for case, row in zip(chosen, shares, strict=True)
+    ]
+
+
+def _train(setup: Setup, folder: Path, number: int, train: Sequence[int]) -> Network:
+    """Train this fold's own copy of the network, and keep what was trained."""
+    seed = setup.protocol.splits.seed * 1009 + number
+    network = _fresh(setup, seed)
+    model = network.head if network.frozen else network
+    _calibrate(setup, network, train)
+    with timed(setup.seconds, "training"):
+        history = fit(
+            model,
+            _source(setup, network),
+            train,
+            setup.protocol,
+            fabric=setup.fabric,
+            precision=setup.precision,
+            seed=seed,
+            checkpoint=folder / "checkpoint.pt",
+            on_epoch=lambda epoch: setup.observer.epoch(number, epoch),
+        )
+    _write_history(folder / "history.csv", history)
+    weights = {name: value.contiguous() for name, value in model.state_dict().items()}
+    write_bytes(folder / "model.safetensors", save(weights))
+    return network
+
+
+def _fresh(setup: Setup, seed: int) -> Network:
+    """Give a network with the encoder as loaded and a head drawn anew from the fold's seed."""
+    torch.manual_seed(seed)
+    network = build_network(setup.protocol, setup.classes)
+    if network.frozen:
+        network.encoder = setup.network.encoder
+    else:
+        network.encoder.load_state_dict(setup.network.encoder.state_dict())
+    return place(network, setup.fabric.device)
+
+
+def _calibrate(setup: Setup, network: Network, train: Sequence[int]) -> None:
+    """Standardise the linear part by the training part, in all its views."""
+    chosen = list(train)
+    network.head.calibrate({level: values[:, chosen].flatten(0, 1) for level, values in setup.features.means.items()})
+
+
+def _source(setup: Setup, network: Network) -> Source:
+    labels, device = torch.from_numpy(setup.labels), setup.fabric.device
+    if network.frozen:
+        return FeatureBatches(setup.photographs, setup.features, network.head.levels, labels, device)
+    return PhotographBatches(setup.photographs, labels, setup.protocol.augmentation, device)
+
+
+def _answer(
+    setup: Setup, folder: Path, number: int, network: Network, test: Sequence[int]
+) -> tuple[list[Prediction], list[Segmentation]]:
+    source = _source(setup, network)
+    shares, rows = [], []
+    for case in test:
+        answer = predict(
+            network, source, case, device=setup.fabric.device, precision=setup.precision
+        )
+        shares.append(answer.probabilities.numpy())
+        if answer.map is not None:
+            rows.append(_measure(setup, number, case, answer.map.foreground))
+        _write_maps(setup, folder, case, answer)
+    return as_predictions(setup, number, test, np.stack(shares)), rows
+
+
+def _measure(setup: Setup, fold: int, number: int, foreground: Tensor) -> Segmentation:
+    """Compare the predicted foreground with the reference, at working and at native size, inside the field of view."""
+    photographs, case = setup.photographs, setup.cases[number]
+    seen, gold = (plane[number].numpy() >= 128 for plane in (photographs.field_of_view, photographs.foreground))
+    predicted = foreground.numpy() >= 0.5
+    fraction = float(predicted[seen].mean())
+    if case.mask is None:
+        return Segmentation(case.id, fold, None, None, fraction, None)
+    native_gold = read_mask(case.mask)
+    native_seen = None if case.field_of_view is None else read_mask(case.field_of_view)
+    native = photographs.geometries[number].to_native(foreground).numpy() >= 0.5
+    overlaps = dice(predicted, gold, seen), dice(native, native_gold, native_seen)
+    return Segmentation(case.id, fold, *overlaps, fraction, float(gold[seen].mean()))
+
+
+def _write_maps(setup: Setup, folder: Path, number: int, answer: Answer | None) -> None:
+    """Keep what pages and pictures need of one case."""
+    photographs, case = setup.photographs, setup.cases[number]
+    seen = (photographs.field_of_view[number] >= 128).byte()
+    arrays: dict[str, Tensor] = {"image": photographs.images[number].permute(1, 2, 0), "field_of_view": seen}
+    if photographs.has_mask[number]:
+        arrays["gold"] = (photographs.foreground[number] >= 128).byte()
+    if answer is not None and answer.map is not None:
+        derived = int(answer.probabilities.argmax())
+        arrays["label_map"] = answer.map.label_map.byte() * seen
+        arrays["foreground"] = (answer.map.foreground * 255).round().byte()
+        arrays["evidence"] = answer.map.evidence[derived]
+        arrays["score"] = answer.map.scores[derived].float()
+    stream = io.BytesIO()
+    np.savez_compressed(stream, allow_pickle=False, **{name: tensor.numpy() for name, tensor in arrays.items()})
+    write_bytes(folder / "maps" / f"{case.id}.npz", stream.getvalue())
+
+
+def _write_history(path: Path, history: Sequence[Epoch]) -> None:
+    parts = list(history[0].parts)
+    lines = [",".join(["epoch", *parts, "seconds"])]
+    for epoch in history:
+        losses = [f"{epoch.parts[name]:.6f}" for name in parts]
+        lines.append(",".join([str(epoch.number + 1), *losses, f"{epoch.seconds:.3f}"]))
+    write_bytes(path, ("\n".join(lines) + "\n").encode())

@@ -1,0 +1,52 @@
+"""What training minimises: a loss on the map, a loss on the derived class, or both."""
+
+from torch import Tensor
+from torch.nn.functional import cross_entropy
+
+from cvs_med.protocol import Loss
+from cvs_med.types import Output
+
+
+def total(output: Output, label_map: Tensor, labels: Tensor, inside: Tensor, settings: Loss) -> dict[str, Tensor]:
+    """Compute the loss and its parts.
+
+    Args:
+        output: class logits (B, P) and map logits (B, P + 1, H, W) or None.
+        label_map: (B, H, W), 0 to P.
+        labels: (B,), 0 to P - 1.
+        inside: (B, H, W), one inside the field of view and zero outside; pixels outside do not count.
+        settings: the parts and their weights.
+
+    Returns:
+        The sum under `loss`; where the network has a map, its parts under `loss_map` and `loss_class`.
+    """
+    of_class = cross_entropy(output.class_logits.float(), labels)
+    if output.map_logits is None:
+        return {"loss": of_class}
+    of_map = map_loss(output.map_logits.float(), label_map, inside, settings)
+    loss = settings.map_weight * of_map + settings.class_weight * of_class
+    return {"loss": loss, "loss_map": of_map, "loss_class": of_class}
+
+
+def map_loss(map_logits: Tensor, label_map: Tensor, inside: Tensor, settings: Loss) -> Tensor:
+    """Compute the per-pixel cross-entropy, with `foreground_weight` for foreground pixels, and a share of Dice loss."""
+    classes = map_logits.shape[1]
+    weights = map_logits.new_full((classes,), settings.foreground_weight)
+    weights[0] = 1
+    per_pixel = cross_entropy(map_logits, label_map, weight=weights, reduction="none") * inside
+    loss = per_pixel.sum() / (weights[label_map] * inside).sum().clamp_min(1)
+    if settings.dice_weight:
+        loss = loss + settings.dice_weight * dice_loss(map_logits, label_map, inside)
+    return loss
+
+
+def dice_loss(map_logits: Tensor, label_map: Tensor, inside: Tensor) -> Tensor:
+    """Compute one minus the soft Dice of foreground against background, over the whole batch.
+
+    Milletari, Navab, Ahmadi: "V-Net", 3DV 2016 (squares in the denominator). Classes are left to the cross-entropy: a
+    thin vessel is found first and named second.
+    """
+    predicted = (1 - map_logits.softmax(dim=1)[:, 0]) * inside
+    gold = (label_map > 0).to(predicted.dtype) * inside
+    common = (predicted * gold).sum()
+    return 1 - (2 * common + 1) / (predicted.square().sum() + gold.sum() + 1)

@@ -1,0 +1,260 @@
+"""A protocol: one experiment as a file, every field checked before any data is read."""
+
+import os
+import reprlib
+from collections.abc import Sequence
+from importlib.resources import files
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from cvs_med.errors import ProtocolError
+
+Backbone = Literal["resnet18", "resnet34", "resnet50", "resnet101", "densenet121", "densenet169"]
+Level = Annotated[int, Field(ge=0, le=4)]
+Share = Annotated[float, Field(ge=0, le=1)]
+
+_NOT_YAML = (yaml.YAMLError, ValueError, AttributeError, RecursionError)
+"""What PyYAML raises: the last three for impossible dates and numbers, a wrong !!timestamp, and endless brackets."""
+
+_SHORT = reprlib.Repr()
+"""Writes a value in a message: aliases of aliases would fill the memory."""
+_SHORT.maxlevel, _SHORT.maxstring, _SHORT.maxother = 2, 200, 200
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+
+class Images(_Section):
+    """From the photograph to the network's square."""
+
+    size: int = Field(512, ge=32, le=4096, multiple_of=32, description="side of the square in pixels")
+    crop: Literal["field_of_view", "none"] = Field("field_of_view", description="what is kept of the photograph")
+
+
+class Network(_Section):
+    """Encoder and decoder. Levels count from fine to coarse: 0 (half resolution) to 4."""
+
+    backbone: Backbone = "densenet169"
+    weights: str = Field("imagenet", min_length=1, description="imagenet, none, or a file")
+    weights_partial: bool = Field(False, description="accept a file that does not cover the encoder")
+    trainable: Literal["all", "head"] = Field("head", description="head: the encoder stays as it was loaded")
+    output_stride: Literal[8, 16, 32] = 32
+    decoder: Literal["skip", "deeplab"] = "skip"
+    width: int = Field(24, ge=4, le=512, description="channels of the skip decoder")
+    levels: tuple[Level, ...] = Field((0, 1, 2), min_length=1, description="encoder levels the skip decoder reads")
+    context: tuple[Level, ...] = Field((), description="levels added linearly to the map logits of the skip decoder")
+
+    @model_validator(mode="after")
+    def _levels_are_sorted(self) -> "Network":
+        for name in ("levels", "context"):
+            if list(getattr(self, name)) != sorted(set(getattr(self, name))):
+                raise ValueError(f"{name}: expected each level once, from fine to coarse")
+        return self
+
+
+class Augmentation(_Section):
+    """Random changes of a training image. With a frozen encoder only flips and turns, as precomputed views."""
+
+    flip: tuple[Literal["horizontal", "vertical"], ...] = ("horizontal", "vertical")
+    turn: float = Field(0, ge=0, le=180, description="degrees, to either side")
+    zoom: Share = Field(0, description="share of the side, larger or smaller")
+    shift: Share = Field(0, description="share of the side, any direction")
+    colour: Share = Field(0, description="strength of random brightness, contrast and saturation")
+    noise: Share = Field(0, description="standard deviation of Gaussian noise, as a share of the range")
+
+
+class Loss(_Section):
+    """Weights of the parts of the loss. The paper's: map_weight 1 and nothing else."""
+
+    map_weight: float = Field(1, ge=0)
+    foreground_weight: float = Field(1, gt=0, description="weight of a foreground pixel in the cross-entropy")
+    dice_weight: float = Field(0, ge=0, description="soft Dice of foreground against background")
+    class_weight: float = Field(0, ge=0, description="cross-entropy of the derived class")
+
+    @model_validator(mode="after")
+    def _something_counts(self) -> "Loss":
+        if not (self.map_weight or self.class_weight):
+            raise ValueError("expected map_weight or class_weight above zero, or nothing would be learnt")
+        return self
+
+
+class Training(_Section):
+    """Optimiser and length."""
+
+    optimiser: Literal["sgd", "adamw"] = "sgd"
+    learning_rate: float = Field(0.1, gt=0)
+    momentum: Share = Field(0.9, description="of SGD")
+    weight_decay: float = Field(5e-4, ge=0)
+    context_rate: float = Field(2, gt=0, description="learning rate of the linear part, as a multiple")
+    context_decay: float = Field(5e-3, ge=0, description="weight decay of the linear part")
+    schedule: Literal["constant", "one_cycle"] = "one_cycle"
+    epochs: int = Field(30, ge=1, le=100_000)
+    batch_size: int = Field(6, ge=1, le=65_536)
+    precision: Literal["auto", "bf16", "fp32"] = Field("auto", description="auto: bf16 where the processor has it")
+
+
+class Probe(_Section):
+    """Logistic regression on pooled features of the frozen encoder."""
+
+    level: Level = 3
+    inverse_penalty: float = Field(0.01, gt=0, description="C of scikit-learn's LogisticRegression")
+
+
+class Splits(_Section):
+    """Who is tested when."""
+
+    kind: Literal["random", "stratified", "grouped"] = "random"
+    folds: int = Field(5, ge=2, le=1000)
+    seed: int = Field(0, ge=0, lt=2**32)
+
+
+class Protocol(_Section):
+    """One experiment."""
+
+    dataset: str = Field(min_length=1)
+    method: Literal["cvs", "classification", "probe"] = "cvs"
+    q: Literal["mean", "probability", "foreground"] = Field("mean", description="how the map gives the class")
+    within: Literal["image", "field_of_view"] = Field("field_of_view", description="pixels that give the class")
+    images: Images = Images()
+    network: Network = Network()
+    augmentation: Augmentation = Augmentation()
+    loss: Loss = Loss()
+    training: Training = Training()
+    probe: Probe = Probe()
+    splits: Splits = Splits()
+
+    @model_validator(mode="after")
+    def _frozen_views(self) -> "Protocol":
+        changes = self.augmentation
+        if self.network.trainable == "head" and (changes.zoom or changes.shift or changes.colour or changes.noise):
+            raise ValueError(
+                "augmentation: expected only flip and turn with `network.trainable: head`, whose features are computed "
+                "once; found zoom, shift, colour or noise"
+            )
+        if self.network.trainable == "all" and self.network.context:
+            raise ValueError("network.context: expected it only with `network.trainable: head`, a frozen encoder")
+        return self
+
+
+def catalogue() -> dict[str, Path]:
+    """List the protocols that come with the package, by name such as `hrf` or `paper/hrf-resnet101`."""
+    root = _folder()
+    return {str(path.relative_to(root).with_suffix("")): path for path in sorted(root.rglob("*.yaml"))}
+
+
+def load(source: str, settings: Sequence[str] = ()) -> Protocol:
+    """Read a protocol and change single fields of it.
+
+    Args:
+        source: a name of the catalogue, or a file.
+        settings: changes such as `training.epochs=3`; the value is read as YAML.
+
+    Raises:
+        ProtocolError: the file or a field is not valid; the message names the line and what is allowed.
+    """
+    path = _find(source)
+    text = _text(path)
+    try:
+        node = yaml.compose(text, Loader=yaml.SafeLoader)
+        content = yaml.safe_load(text)
+    except _NOT_YAML as error:
+        raise ProtocolError(f"{path}: expected YAML, found: {error}") from error
+    if not isinstance(content, dict):
+        raise ProtocolError(f"{path}: expected fields such as `dataset: hrf`, found {type(content).__name__}.")
+    changed = {_assign(content, setting) for setting in settings}
+    try:
+        return Protocol.model_validate(content)
+    except ValidationError as error:
+        raise ProtocolError(_explain(error, path, node, changed)) from error
+
+
+def dump(protocol: Protocol) -> str:
+    """Write every field, so that the file says all that was done."""
+    return yaml.safe_dump(protocol.model_dump(mode="json"), sort_keys=False)
+
+
+def _folder() -> Path:
+    """Where the protocols lie: inside an installed package, or beside it in a checkout."""
+    package = Path(str(files("cvs_med")))
+    installed = package / "protocols"
+    return installed if installed.is_dir() else package.parent / "protocols"
+
+
+def _find(source: str) -> Path:
+    known = catalogue()
+    if source in known:
+        return known[source]
+    if os.path.isfile(source):  # Unlike Path.is_file, also for a name that is too long.
+        return Path(source)
+    raise ProtocolError(f"Expected a protocol file or one of {', '.join(known)}, found {source!r}.")
+
+
+def _text(path: Path) -> str:
+    try:
+        if os.path.getsize(path) > 1 << 20:
+            raise ProtocolError(f"{path}: expected a protocol of a few lines, found more than a megabyte.")
+        return path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise ProtocolError(f"{path}: expected a readable text file, found: {error}") from error
+
+
+def _assign(content: dict[str, Any], setting: str) -> tuple[str, ...]:
+    """Carry out one KEY=VALUE and return the path of the field."""
+    key, sign, value = setting.partition("=")
+    *sections, field = key.strip().split(".")
+    if not sign or not field:
+        raise ProtocolError(f"Expected KEY=VALUE such as training.epochs=3, found {setting!r}.")
+    place: Any = content
+    for section in sections:
+        place = place.setdefault(section, {}) if isinstance(place, dict) else None
+    if not isinstance(place, dict):
+        raise ProtocolError(f"Expected a field inside a section, found {setting!r}: {sections[-1]} is not a section.")
+    try:
+        place[field] = yaml.safe_load(value)
+    except _NOT_YAML as error:
+        raise ProtocolError(f"Expected a YAML value in {setting!r}, found: {error}") from error
+    return (*sections, field)
+
+
+def _explain(error: ValidationError, path: Path, node: yaml.Node | None, changed: set[tuple[str, ...]]) -> str:
+    lines = [f"{path}: the protocol is not valid:"]
+    for fault in error.errors():
+        place = tuple(str(part) for part in fault["loc"])
+        by_option = any(place[: len(field)] == field for field in changed)
+        origin = "given by an option" if by_option else f"line {_line(node, place)}"
+        lines.append(f"  {'.'.join(place) or 'the whole protocol'} ({origin}): {_sentence(fault, place)}")
+    return "\n".join(lines)
+
+
+def _sentence(fault: Any, place: tuple[str, ...]) -> str:  # noqa: ANN401 - pydantic's ErrorDetails is loosely typed
+    if fault["type"] == "extra_forbidden":
+        return f"expected one of {', '.join(_fields(place[:-1]))}, found the unknown field {place[-1]!r}."
+    if fault["type"] == "missing":
+        return "expected this field, found nothing."
+    message = str(fault["msg"]).removeprefix("Value error, ")
+    found = "" if isinstance(fault["input"], dict) else f" Found {_SHORT.repr(fault['input'])}."
+    return f"{message}.{found}"
+
+
+def _fields(place: tuple[str, ...]) -> list[str]:
+    model: Any = Protocol
+    for part in place:
+        model = model.model_fields[part].annotation
+    return list(model.model_fields)
+
+
+def _line(node: yaml.Node | None, place: tuple[str, ...]) -> int:
+    """Find the line of a field, or of the innermost section that holds it."""
+    line = 1
+    for part in place:
+        if not isinstance(node, yaml.MappingNode):
+            break
+        match = next(((key, value) for key, value in node.value if key.value == part), None)
+        if match is None:
+            break
+        line, node = match[0].start_mark.line + 1, match[1]
+    return line

@@ -1,0 +1,151 @@
+"""The figures of a run, drawn without any global state; each is told in words too, for those who cannot see it."""
+
+import io
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure as Canvas
+
+from cvs_med.evaluation import RunMetrics
+from cvs_med.report import words
+from cvs_med.tables import Segmentation
+
+_BLUE = "#0072B2"
+_ORANGE = "#D55E00"
+_GREY = "#666666"
+_DASHES = ("-", "--", "-.", ":")
+_MOST_CELLS = 20
+"""Classes up to which a confusion matrix shows its numbers and names."""
+
+
+@dataclass(frozen=True, slots=True)
+class Figure:
+    """A figure.
+
+    Attributes:
+        name: its file name without ending.
+        title: what it shows, as a heading.
+        alt: what can be seen in it, in a sentence.
+        png: the picture.
+    """
+
+    name: str
+    title: str
+    alt: str
+    png: bytes
+
+
+def accuracy(run: RunMetrics) -> Figure:
+    """Draw the accuracy of the method and of each baseline with its Wilson interval."""
+    canvas, axes = _canvas(7.0, 1.3 + 0.45 * len(run.compared))
+    for row, (_, metrics) in enumerate(run.compared):
+        right = metrics.accuracy
+        colour, shape = (_BLUE, "o") if row == 0 else (_GREY, "s")
+        axes.plot([100 * right.low, 100 * right.high], [row, row], color=colour, linewidth=2)
+        axes.plot([100 * (right.share or 0)], [row], shape, color=colour, markersize=8)
+        axes.annotate(words.counted(right), (101.5, row), annotation_clip=False, va="center")
+    axes.set_yticks(range(len(run.compared)), [_plain(words.method(name)) for name, _ in run.compared])
+    axes.set_ylim(len(run.compared) - 0.5, -0.5)
+    axes.set_xlim(0, 100)
+    axes.set_xlabel("accuracy, % (line: 95 % Wilson interval)")
+    axes.grid(axis="x", alpha=0.4)
+    told = "; ".join(f"{words.method(name)}: {words.sentence(each.accuracy)}" for name, each in run.compared)
+    return Figure("accuracy", "Accuracy beside the baselines", f"Accuracy with intervals. {told}.", _png(canvas))
+
+
+def confusion(run: RunMetrics) -> Figure:
+    """Draw how often each class was given to the cases of each class."""
+    matrix = np.array(run.result.confusion)
+    side = min(2.6 + 0.9 * len(matrix), 8.0)
+    canvas, axes = _canvas(side + 0.8, side)
+    axes.imshow(matrix, cmap="Blues", vmin=0)
+    if len(matrix) <= _MOST_CELLS:
+        _number_cells(axes, matrix)
+        names = [_plain(name) for name in run.class_names]
+        axes.set_xticks(range(len(matrix)), names, rotation=30 if len(matrix) < 6 else 90, ha="right")
+        axes.set_yticks(range(len(matrix)), names)
+    axes.set_xlabel("class given")
+    axes.set_ylabel("reference class")
+    told = "; ".join(_confused(run)) or "no case was taken for another class"
+    return Figure("confusion", "Which class was taken for which", f"Confusion matrix. {told}.", _png(canvas))
+
+
+def learning(losses: Sequence[tuple[int, Sequence[float]]]) -> Figure:
+    """Draw the training loss over the epochs.
+
+    Args:
+        losses: fold number and its loss after each epoch.
+    """
+    canvas, axes = _canvas(7.0, 3.4)
+    for place, (fold, values) in enumerate(losses):
+        dash = _DASHES[place % len(_DASHES)]
+        axes.plot(range(1, len(values) + 1), values, dash, linewidth=1.5, label=f"fold {fold}", alpha=0.9)
+    axes.set_xlabel("epoch")
+    axes.set_ylabel("training loss")
+    if len(losses) <= 10:
+        axes.legend(frameon=False)
+    axes.grid(alpha=0.4)
+    told = "; ".join(f"fold {fold}: {values[0]:.3g} to {values[-1]:.3g}" for fold, values in losses)
+    return Figure("learning", "Learning curves", f"Training loss, first to last epoch. {told}.", _png(canvas))
+
+
+def dice(rows: Sequence[Segmentation], wrong: frozenset[str], foreground: str) -> Figure:
+    """Draw the Dice of every case where it is known, lowest first.
+
+    Args:
+        rows: the rows of segmentation.csv.
+        wrong: cases that were given another class than their reference.
+        foreground: what the masks show, in a word.
+    """
+    known = sorted(((row.dice_working, row.case_id) for row in rows if row.dice_working is not None))
+    canvas, axes = _canvas(7.0, 3.2)
+    for shape, colour, name, among in (("o", _BLUE, "right class", False), ("X", _ORANGE, "wrong class", True)):
+        points = [(place, value) for place, (value, case) in enumerate(known) if (case in wrong) is among]
+        if points:
+            axes.plot(*zip(*points, strict=True), shape, color=colour, label=name, markersize=6)
+    axes.set_ylim(0, 1)
+    axes.set_ylabel(_plain(f"Dice of the {foreground}"))
+    if len(known) <= 60:
+        axes.set_xticks(range(len(known)), [_plain(case) for _, case in known], rotation=90, fontsize=7)
+    axes.set_xlabel("case, lowest Dice first")
+    axes.legend(frameon=False, loc="lower right", bbox_to_anchor=(1, 1), ncols=2, borderaxespad=0)
+    axes.grid(axis="y", alpha=0.4)
+    alt = f"Dice of {len(known)} cases, from {known[0][0]:.3f} ({known[0][1]}) to {known[-1][0]:.3f} ({known[-1][1]})."
+    return Figure("dice", "Dice of each case at the working size", alt, _png(canvas))
+
+
+def _confused(run: RunMetrics) -> Iterator[str]:
+    for name, row in zip(run.class_names, run.result.confusion, strict=True):
+        for given, count in zip(run.class_names, row, strict=True):
+            if count and given != name:
+                yield f"{name} taken for {given}: {count}"
+
+
+def _number_cells(axes: Axes, matrix: np.typing.NDArray[np.int64]) -> None:
+    middle = matrix.max() / 2
+    for (row, column), count in np.ndenumerate(matrix):
+        colour = "white" if count > middle else "black"
+        weight = "bold" if row == column else "normal"
+        axes.text(column, row, str(count), ha="center", va="center", color=colour, weight=weight)
+
+
+def _canvas(width: float, height: float) -> tuple[Canvas, Axes]:
+    """Open an empty figure of a size in inches."""
+    canvas = Canvas(figsize=(width, height), dpi=130, layout="constrained")
+    FigureCanvasAgg(canvas)
+    return canvas, canvas.add_subplot()
+
+
+def _png(canvas: Canvas) -> bytes:
+    stream = io.BytesIO()
+    # Without the version in it, the same run gives the same bytes.
+    canvas.savefig(stream, format="png", metadata={"Software": None})
+    return stream.getvalue()
+
+
+def _plain(text: str) -> str:
+    """Keep matplotlib from reading a dollar sign in a name as mathematics."""
+    return text.replace("$", r"\$")

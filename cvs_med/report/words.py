@@ -1,0 +1,99 @@
+"""Numbers and names as a person would say them; terminal, figures and page all say them alike."""
+
+from collections.abc import Sequence
+
+from cvs_med.evaluation import FoldMetrics, Metrics, RunMetrics, Spread
+from cvs_med.statistics.metrics import Proportion
+
+NOT_DEFINED = "not defined"
+
+_METHODS = {
+    "cvs": "CvS (class from the map)",
+    "classification": "classification (no map)",
+    "probe": "probe (frozen features)",
+    "majority": "majority class",
+    "mask-area": "area of the gold mask",
+}
+
+
+def method(name: str) -> str:
+    """Say what a method or baseline is; an unknown one keeps its name."""
+    return _METHODS.get(name, name)
+
+
+def counted(proportion: Proportion) -> str:
+    """Say a proportion as a count, such as `37 of 45`."""
+    return f"{proportion.successes} of {proportion.n}"
+
+
+def percent(share: float | None) -> str:
+    """Say a share in percent with one decimal."""
+    return NOT_DEFINED if share is None else f"{100 * share:.1f} %"
+
+
+def interval(proportion: Proportion) -> str:
+    """Say the ends of an interval in percent; nothing where nothing was counted."""
+    return f"{100 * proportion.low:.1f} to {100 * proportion.high:.1f} %" if proportion.n else NOT_DEFINED
+
+
+def sentence(proportion: Proportion, noun: str = "images") -> str:
+    """Say a proportion whole, such as `37 of 45 images (82 %, 95 % Wilson interval 69 to 91 %)`."""
+    if proportion.share is None:
+        return f"no {noun}"
+    ends = f"{100 * proportion.low:.0f} to {100 * proportion.high:.0f} %"
+    return f"{counted(proportion)} {noun} ({100 * proportion.share:.0f} %, 95 % Wilson interval {ends})"
+
+
+def auroc(fold: FoldMetrics) -> str:
+    """Say the AUROC of a fold, or which classes it lacks."""
+    return f"no {_either(fold.absent)}" if fold.macro_auroc is None else number(fold.macro_auroc)
+
+
+def number(value: float | None) -> str:
+    """Say an AUROC or a Dice with three decimals."""
+    return NOT_DEFINED if value is None else f"{value:.3f}"
+
+
+def spread(value: Spread | None) -> str:
+    """Say mean and range, such as `0.713 on average (0.602 to 0.791 over 45 images)`."""
+    if value is None:
+        return "not known"
+    return f"{value.mean:.3f} on average ({value.low:.3f} to {value.high:.3f} over {value.cases} images)"
+
+
+def siblings(metrics: Metrics) -> str:
+    """Say what images of one group on both sides of a split may have done; nothing where no groups are known."""
+    if metrics.siblings is None:
+        return ""
+    if metrics.siblings.with_sibling.n == 0:
+        return "No image had another image of its group (a patient, a sitting) in its training part."
+    return (
+        f"{metrics.siblings.with_sibling.n} of {metrics.accuracy.n} images had another image of their group (a patient, "
+        f"a sitting) in their training part. Accuracy with such: {sentence(metrics.siblings.with_sibling)}; "
+        f"without: {sentence(metrics.siblings.without_sibling)}."
+    )
+
+
+def beside_baselines(run: RunMetrics) -> str:
+    """Compare the count of the method with the best baseline's; nothing where there is no baseline."""
+    if not run.baselines:
+        return ""
+    name, best = max(run.baselines.items(), key=lambda item: item[1].accuracy.successes)
+    more = run.result.accuracy.successes - best.accuracy.successes
+    if more == 0:
+        compared = "as many as"
+    else:
+        compared = f"{more} more than" if more > 0 else f"{-more} fewer than"
+    return (
+        f"That is {compared} the best baseline, {method(name)}: {sentence(best.accuracy)}. "
+        "A difference of a few images may be chance; overlapping intervals do not decide it either way."
+    )
+
+
+def listed(names: Sequence[str], word: str = "and") -> str:
+    """Join names as in a sentence."""
+    return f" {word} ".join([", ".join(names[:-1]), names[-1]]) if len(names) > 1 else "".join(names)
+
+
+def _either(names: Sequence[str]) -> str:
+    return listed(names, "or")

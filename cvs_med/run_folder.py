@@ -1,0 +1,97 @@
+"""The folder of one run: one protocol, one process at a time, every file whole or absent."""
+
+import difflib
+import fcntl
+import json
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from cvs_med import protocol as protocols
+from cvs_med.datasets.checks import check_writable
+from cvs_med.errors import DataError, RunError
+from cvs_med.protocol import Protocol
+from cvs_med.tables import write_bytes
+
+_LEAST_ROOM = 64 << 20
+"""Bytes that must be free before anything is computed; checkpoints and pictures of a small run take about that."""
+
+
+@dataclass(frozen=True, slots=True)
+class RunFolder:
+    """Where everything of a run lies."""
+
+    path: Path
+
+    def fold(self, number: int) -> Path:
+        """Folder of one fold, numbered from zero; made if missing."""
+        folder = self.path / f"fold-{number}"
+        (folder / "maps").mkdir(parents=True, exist_ok=True)
+        return folder
+
+    def baseline(self, name: str) -> Path:
+        """Table of one baseline."""
+        (self.path / "baselines").mkdir(exist_ok=True)
+        return self.path / "baselines" / f"{name}.csv"
+
+    def write_json(self, name: str, content: Any) -> None:  # noqa: ANN401 - whatever JSON can hold
+        """Write a small file for programs and people."""
+        write_bytes(self.path / name, f"{json.dumps(content, indent=2, ensure_ascii=False)}\n".encode())
+
+
+@contextmanager
+def opened(path: Path, protocol: Protocol) -> Iterator[RunFolder]:
+    """Open a run folder for this protocol alone, new or to be continued.
+
+    Raises:
+        DataError: it cannot be written, or the disk is full.
+        RunError: another process works in it, or it holds a run of another protocol.
+    """
+    problems = check_writable(path, _LEAST_ROOM)
+    if problems:
+        raise DataError(problems)
+    path.mkdir(parents=True, exist_ok=True)
+    with (path / ".lock").open("a+") as lock:
+        _lock(lock.fileno(), path)
+        lock.truncate(0)
+        lock.write(str(os.getpid()))
+        lock.flush()
+        _claim(path / "protocol.yaml", protocol)
+        yield RunFolder(path)
+
+
+def _lock(handle: int, path: Path) -> None:
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        owner = (path / ".lock").read_text() or "unknown"
+        raise RunError(
+            f"{path}: expected to work here alone, found process {owner} at work. Wait for it, or name another --out."
+        ) from error
+
+
+def _claim(file: Path, protocol: Protocol) -> None:
+    """Write the protocol, or compare it with the one that is there."""
+    text = protocols.dump(protocol)
+    if not file.exists():
+        write_bytes(file, text.encode())
+        return
+    found = file.read_text(encoding="utf-8")
+    if found != text:
+        lines = difflib.unified_diff(found.splitlines(), text.splitlines(), "in the folder", "asked for", "", "", 1, "")
+        raise RunError(
+            f"{file.parent} holds a run of another protocol, and results of two are never mixed:\n"
+            + "\n".join(f"  {line}" for line in lines)
+            + "\nName another folder with --out, or ask for the protocol that is there."
+        )
+
+
+def changed_data(path: Path) -> RunError:
+    """Say that the folder's folds were dealt from other cases."""
+    return RunError(
+        f"{path}/folds.json was dealt from other cases than the data set has now. "
+        "Restore the data, or start again with another --out."
+    )

@@ -1,0 +1,149 @@
+"""What all folds of a run share: cases, photographs, the encoder, its features, the machine."""
+
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol as Interface
+
+import numpy as np
+import torch
+from lightning_fabric import Fabric
+
+from cvs_med import cache, datasets
+from cvs_med.augmentation import views
+from cvs_med.cache import Photographs
+from cvs_med.datasets import DataSet
+from cvs_med.features import Features, extract
+from cvs_med.networks import Network, build_network, load_weights
+from cvs_med.precision import Precision, choose, place
+from cvs_med.protocol import Protocol
+from cvs_med.training import Epoch
+from cvs_med.types import Case, Integers
+
+
+class Observer(Interface):
+    """Whoever watches a run."""
+
+    def stage(self, text: str) -> None:
+        """A part of the work begins."""
+
+    def counted(self, done: int, total: int) -> None:
+        """So many photographs of this stage are done."""
+
+    def epoch(self, fold: int, epoch: Epoch) -> None:
+        """An epoch of a fold has ended."""
+
+
+@dataclass(frozen=True, slots=True)
+class Setup:
+    """What the folds share.
+
+    Attributes:
+        dataset: what the data are.
+        cases: all cases.
+        photographs: their pixels, in the same order.
+        protocol: the experiment.
+        network: with the encoder as loaded and a head of random weights; folds work on copies of it.
+        features: of the encoder as loaded; pooled, and with a frozen encoder as maps.
+        fabric: device and processes.
+        precision: bf16 or fp32.
+        observer: told of progress.
+        seconds: what each stage of this process cost.
+    """
+
+    dataset: DataSet
+    cases: list[Case]
+    photographs: Photographs
+    protocol: Protocol
+    network: Network
+    features: Features
+    fabric: Fabric
+    precision: Precision
+    observer: Observer
+    seconds: dict[str, float]
+
+    @property
+    def labels(self) -> Integers:
+        """Reference classes, in the order of the cases."""
+        return np.array([case.label for case in self.cases], dtype=np.int64)
+
+    @property
+    def classes(self) -> int:
+        """P."""
+        return len(self.dataset.class_names)
+
+
+def prepare(
+    protocol: Protocol, *, data_dir: Path | None, cache_dir: Path, accelerator: str, workers: int, observer: Observer
+) -> Setup:
+    """Read, check and decode the data, load the encoder, and compute its features.
+
+    Args:
+        protocol: the experiment.
+        data_dir: folder of the data set; None looks where `datasets.locate` looks.
+        cache_dir: where decoded photographs, features and downloaded weights are kept.
+        accelerator: auto, cpu or cuda.
+        workers: threads that decode.
+        observer: told of progress.
+
+    Raises:
+        CvsMedError: data, weights or folders are not as they should be.
+    """
+    seconds: dict[str, float] = {}
+    observer.stage("Reading the photographs")
+    with timed(seconds, "photographs"):
+        dataset = datasets.get(protocol.dataset)
+        cases = datasets.read(dataset, datasets.locate(protocol.dataset, data_dir), folds=protocol.splits.folds)
+        size, crop = protocol.images.size, protocol.images.crop
+        photographs = cache.load(cases, size=size, crop=crop, folder=cache_dir, workers=workers)
+    fabric = Fabric(accelerator=accelerator, devices=1)
+    precision = choose(protocol.training.precision, fabric.device)
+    observer.stage("Loading the network")
+    network, identity = _network(protocol, len(dataset.class_names), cache_dir)
+    network = place(network, fabric.device)
+    observer.stage("Computing the encoder's features")
+    with timed(seconds, "features"):
+        features = extract(
+            network,
+            photographs,
+            views=views(protocol.augmentation),
+            levels=kept_levels(protocol, network),
+            identity=identity,
+            precision=precision,
+            folder=cache_dir,
+            step=observer.counted,
+        )
+    return Setup(
+        dataset, cases, photographs, protocol, network, features, fabric, precision, observer, seconds
+    )  # fmt: skip
+
+
+def kept_levels(protocol: Protocol, network: Network) -> Sequence[int]:
+    """List the levels whose maps training needs: none for a probe or where the encoder itself is trained."""
+    return network.head.levels if protocol.method != "probe" and protocol.network.trainable == "head" else ()
+
+
+@contextmanager
+def timed(seconds: dict[str, float], stage: str) -> Iterator[None]:
+    """Add the time of a block to a stage."""
+    start = time.perf_counter()
+    yield
+    seconds[stage] = round(seconds.get(stage, 0) + time.perf_counter() - start, 2)
+
+
+def _network(protocol: Protocol, classes: int, cache_dir: Path) -> tuple[Network, str]:
+    """Build the network, load its encoder, and say what the encoder is."""
+    torch.manual_seed(protocol.splits.seed)
+    network = build_network(protocol, classes)
+    settings = protocol.network
+    report = load_weights(
+        network.encoder,
+        settings.weights,
+        name=settings.backbone,
+        partial=settings.weights_partial,
+        cache_dir=cache_dir / "weights",
+    )
+    chance = "" if report.sha256 else f"seed {protocol.splits.seed}"
+    return network, f"{settings.backbone}/{settings.output_stride} {report.sha256}{chance}"

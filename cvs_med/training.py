@@ -1,0 +1,157 @@
+"""The training loop: one a person can read, resumed from its last epoch after any end."""
+
+import io
+import math
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from lightning_fabric import Fabric
+from torch import Generator, Tensor, nn
+from torch.optim import SGD, AdamW, Optimizer
+
+from cvs_med import losses
+from cvs_med.batches import Source
+from cvs_med.errors import RunError
+from cvs_med.networks import Network
+from cvs_med.networks.heads import CvsHead, LinearHead
+from cvs_med.precision import computing, place
+from cvs_med.protocol import Protocol, Training
+from cvs_med.tables import write_bytes
+
+_WARM_UP = 0.2
+"""Share of the steps of `one_cycle` in which the rate rises; Smith & Topin, arXiv 1708.07120."""
+
+
+@dataclass(frozen=True, slots=True)
+class Epoch:
+    """What one epoch cost and reached: means over its steps."""
+
+    number: int
+    parts: dict[str, float]
+    seconds: float
+    images_per_second: float
+
+
+
+
+def fit(
+    model: Network | CvsHead | LinearHead,
+    source: Source,
+    cases: Sequence[int],
+    protocol: Protocol,
+    *,
+    fabric: Fabric,
+    precision: str,
+    seed: int,
+    checkpoint: Path,
+    on_epoch: Callable[[Epoch], None],
+) -> list[Epoch]:
+    """Train a network in place; its state after the last epoch is the model.
+
+    The chance of every epoch comes from the seed and the epoch's number alone, so that a run which was killed and
+    started again goes on as if nothing had happened.
+
+    Args:
+        model: network, or head on a frozen encoder's features; answers `Output` for a batch's inputs.
+        source: gives the batches.
+        cases: the training part, as numbers that the source understands.
+        protocol: loss, optimiser, length.
+        fabric: device and processes.
+        precision: bf16 or fp32.
+        seed: of this fold.
+        checkpoint: file that is written after each epoch, and read first if it is there.
+        on_epoch: told of every epoch as it ends.
+
+    Raises:
+        RunError: the checkpoint is damaged or of another network, or the loss is no longer a number.
+    """
+    settings = protocol.training
+    model = place(model, fabric.device)
+    optimiser = build_optimiser(model, settings)
+    trained, optimiser = fabric.setup(model, optimiser)
+    history = _resume(checkpoint, model, optimiser)
+    steps = math.ceil(len(cases) / settings.batch_size)
+    model.train()
+    for number in range(len(history), settings.epochs):
+        start = time.perf_counter()
+        torch.manual_seed(_mix(seed, number))
+        generator = Generator().manual_seed(_mix(seed, number) + 1)
+        order = torch.randperm(len(cases), generator=generator).tensor_split(steps)
+        parts: list[dict[str, Tensor]] = []
+        for step, chosen in enumerate(order):
+            _set_rate(optimiser, settings, (number * steps + step) / (settings.epochs * steps))
+            batch = source.training([cases[i] for i in chosen], generator)
+            with computing(fabric.device, precision):
+                output = trained(batch.inputs, batch.inside)
+            parts.append(losses.total(output, batch.label_map, batch.labels, batch.inside, protocol.loss))
+            optimiser.zero_grad()
+            fabric.backward(parts[-1]["loss"])
+            optimiser.step()
+            parts[-1] = {name: value.detach() for name, value in parts[-1].items()}
+        history.append(_summary(number, parts, time.perf_counter() - start, len(cases)))
+        _keep(checkpoint, model, optimiser, history)
+        on_epoch(history[-1])
+    return history
+
+
+def build_optimiser(model: Network | CvsHead | LinearHead, settings: Training) -> Optimizer:
+    """Build the optimiser; the linear part of a CvS head has a rate and a decay of its own."""
+    head = model.head if isinstance(model, Network) else model
+    linear = head.linear_parameters()
+    own = {id(parameter) for parameter in linear}
+    rest = [value for value in model.parameters() if value.requires_grad and id(value) not in own]
+    groups: list[dict[str, Any]] = [{"params": rest, "rate": 1.0, "weight_decay": settings.weight_decay}]
+    if linear:
+        groups.append({"params": linear, "rate": settings.context_rate, "weight_decay": settings.context_decay})
+    if settings.optimiser == "adamw":
+        return AdamW(groups, lr=settings.learning_rate)
+    return SGD(groups, lr=settings.learning_rate, momentum=settings.momentum, nesterov=settings.momentum > 0)
+
+
+def _set_rate(optimiser: Optimizer, settings: Training, done: float) -> None:
+    """Set the learning rates from the share of the steps that is done."""
+    factor = 1.0
+    if settings.schedule == "one_cycle":
+        rising = 0.04 + 0.96 * done / _WARM_UP
+        factor = rising if done < _WARM_UP else 0.5 + 0.5 * math.cos(math.pi * (done - _WARM_UP) / (1 - _WARM_UP))
+    for group in optimiser.param_groups:
+        group["lr"] = settings.learning_rate * group["rate"] * factor
+
+
+def _summary(number: int, parts: Sequence[dict[str, Tensor]], seconds: float, images: int) -> Epoch:
+    means = {name: float(torch.stack([step[name] for step in parts]).mean()) for name in parts[0]}
+    if not math.isfinite(means["loss"]):
+        raise RunError(
+            f"Expected a loss, found {means['loss']} in epoch {number + 1}: the training diverged. "
+            "Set a lower training.learning_rate, or training.precision to fp32, and start in a new folder."
+        )
+    return Epoch(number, means, seconds, images / seconds)
+
+
+def _mix(seed: int, number: int) -> int:
+    """Give an epoch its own seed, far from those of other epochs and other seeds."""
+    return (seed * 1_000_003 + number * 7919) % 2**48
+
+
+def _keep(path: Path, model: nn.Module, optimiser: Optimizer, history: Sequence[Epoch]) -> None:
+    epochs = [(epoch.number, epoch.parts, epoch.seconds, epoch.images_per_second) for epoch in history]
+    stream = io.BytesIO()
+    torch.save({"model": model.state_dict(), "optimiser": optimiser.state_dict(), "epochs": epochs}, stream)
+    write_bytes(path, stream.getvalue())
+
+
+def _resume(path: Path, model: nn.Module, optimiser: Optimizer) -> list[Epoch]:
+    """Go back to the last epoch that was kept, if any."""
+    if not path.exists():
+        return []
+    try:
+        kept = torch.load(path, map_location="cpu", weights_only=True)
+        model.load_state_dict(kept["model"])
+        optimiser.load_state_dict(kept["optimiser"])
+        return [Epoch(*epoch) for epoch in kept["epochs"]]
+    except Exception as error:  # torch names no common class for all that a damaged file can cause
+        raise RunError(f"{path}: expected the state of this training, found: {error}. Delete this file.") from error

@@ -1,0 +1,73 @@
+"""The few things that every room hands to the next: a case, a network's output, a prediction.
+
+Shapes: B images in a batch, P classes, H x W pixels. A label map holds 0 for background and c + 1 for class c.
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NamedTuple, TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+from torch import Tensor
+
+Array: TypeAlias = npt.NDArray[np.uint8]
+Floats: TypeAlias = npt.NDArray[np.float64]
+Integers: TypeAlias = npt.NDArray[np.int64]
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """One image and what is known about it.
+
+    Attributes:
+        id: unique name within the data set; safe as a file name.
+        image: the photograph.
+        label: class of the image, 0 to P - 1.
+        mask: binary foreground mask of the same size (0 and 255), if there is one.
+        field_of_view: binary mask of the pixels that show the patient, if there is one.
+        group: what must stay on one side of a split (a patient, a sitting), if known.
+    """
+
+    id: str
+    image: Path
+    label: int
+    mask: Path | None = None
+    field_of_view: Path | None = None
+    group: str | None = None
+
+
+class Output(NamedTuple):
+    """What every network answers.
+
+    Attributes:
+        class_logits: (B, P).
+        map_logits: (B, P + 1, H, W), or None for a network without a map.
+    """
+
+    class_logits: Tensor
+    map_logits: Tensor | None
+
+
+@dataclass(frozen=True, slots=True)
+class Prediction:
+    """One row of predictions.csv.
+
+    Attributes:
+        case_id: the case's name.
+        group: the case's group, or an empty string.
+        fold: the fold whose test part held the case.
+        label: reference class.
+        probabilities: one number per class, summing to one.
+    """
+
+    case_id: str
+    group: str
+    fold: int
+    label: int
+    probabilities: tuple[float, ...]
+
+    @property
+    def predicted(self) -> int:
+        """Class with the largest probability (the first of equals)."""
+        return int(np.argmax(self.probabilities))

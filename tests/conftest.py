@@ -1,0 +1,153 @@
+"""Tiny data sets, written into the test's own folder."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import settings
+from PIL import ExifTags, Image
+
+# The same examples on every run; a slow machine is no fault.
+settings.register_profile("cvs-med", deadline=None, derandomize=True, database=None, max_examples=50)
+settings.load_profile("cvs-med")
+
+CODES = {"h": "jpg", "dr": "JPG", "g": "jpg"}
+
+
+def write_fundus(root: Path, cases: int = 2, size: tuple[int, int] = (40, 60), minutes: int | None = 20) -> Path:
+    """Write a folder in the layout of HRF.
+
+    Args:
+        root: the folder to make.
+        cases: number of cases per class.
+        size: height and width of the photographs.
+        minutes: time between one photograph and the next, over all classes; None writes no EXIF data.
+    """
+    for folder in ("images", "manual1", "mask"):
+        (root / folder).mkdir(parents=True)
+    names = [(number, code) for code in CODES for number in range(1, cases + 1)]
+    for index, (number, code) in enumerate(names):
+        image, vessels, view = draw_eye(index, size)
+        exif = Image.Exif()
+        if minutes is not None:
+            moment = index * minutes
+            taken = f"2007:01:02 {8 + moment // 60:02d}:{moment % 60:02d}:00"
+            exif.get_ifd(ExifTags.IFD.Exif)[ExifTags.Base.DateTimeOriginal] = taken
+        name = f"{number:02d}_{code}"
+        Image.fromarray(image).save(root / "images" / f"{name}.{CODES[code]}", "JPEG", exif=exif, quality=92)
+        Image.fromarray(vessels).save(root / "manual1" / f"{name}.tif", compression="packbits")
+        colour = Image.fromarray(np.stack([view] * 3, axis=-1))
+        colour.save(root / "mask" / f"{name}_mask.tif", compression="tiff_lzw")
+    return root
+
+
+def draw_eye(seed: int, size: tuple[int, int]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Draw a noisy photograph, a cross of vessels and a round field of view that does not touch the left and right."""
+    rng = np.random.default_rng(seed)
+    height, width = size
+    rows, columns = np.mgrid[:height, :width]
+    inside = (rows - height / 2 + 0.5) ** 2 + (columns - width / 2 + 0.5) ** 2 <= (min(size) / 2) ** 2
+    cross = (abs(rows - height // 2) <= height // 16) | (abs(columns - width // 2) <= width // 16)
+    image = rng.integers(60, 200, (height, width, 3))
+    return (
+        image.astype(np.uint8),
+        ((cross & inside) * 255).astype(np.uint8),
+        (inside * 255).astype(np.uint8),
+    )
+
+
+@pytest.fixture
+def make_fundus(tmp_path: Path) -> Callable[..., Path]:
+    """Write a tiny folder in the layout of HRF; takes the options of `write_fundus`."""
+
+    def make(name: str = "hrf", **options: object) -> Path:
+        return write_fundus(tmp_path / name, **options)  # type: ignore[arg-type]  # passed on as they are
+
+    return make
+
+
+@pytest.fixture
+def fundus(make_fundus: Callable[..., Path]) -> Path:
+    """Two cases per class in the layout of HRF."""
+    return make_fundus()
+
+
+@pytest.fixture(autouse=True)
+def own_folders(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Keep every test away from the user's folders; give the folder that stands for them."""
+    home = tmp_path_factory.mktemp("home")
+    monkeypatch.delenv("CVS_MED_DATA", raising=False)
+    monkeypatch.setenv("CVS_MED_CACHE", str(home / "cache"))
+    for name in ("DATA", "CACHE", "CONFIG", "STATE"):
+        monkeypatch.setenv(f"XDG_{name}_HOME", str(home / name.lower()))
+    return home
+
+
+@pytest.fixture(autouse=True, scope="session")
+def one_thread() -> None:
+    """Tests run side by side, and the number of threads may change the last bit of a sum."""
+    torch.set_num_threads(1)
+
+
+@pytest.fixture(scope="session")
+def phantom_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Nine synthetic photographs of 64 rows, three of each class; not to be written to."""
+    from cvs_med.datasets import phantom
+
+    folder = tmp_path_factory.mktemp("phantom")
+    phantom.make(folder, cases=9, size=64)
+    return folder
+
+
+SMALL = (
+    "images.size=64", "network.backbone=resnet18", "network.weights=none", "network.width=8",
+    "training.epochs=2", "training.batch_size=4", "training.precision=fp32", "splits.folds=3",
+)  # fmt: skip
+
+
+@pytest.fixture(scope="session")
+def small() -> tuple[str, ...]:
+    """Settings that make any protocol cheap."""
+    return SMALL
+
+
+class Silent:
+    """An observer that keeps what it was told, as (fold, epoch)."""
+
+    def __init__(self) -> None:
+        self.epochs: list[tuple[int, int]] = []
+
+    def stage(self, text: str) -> None:
+        """Hear that a part of the work begins."""
+
+    def counted(self, done: int, total: int) -> None:
+        """Hear how many photographs are done."""
+
+    def epoch(self, fold: int, epoch: object) -> None:
+        """Keep the number of an epoch that has ended."""
+        self.epochs.append((fold, epoch.number))  # type: ignore[attr-defined]  # an Epoch; see `setup.Observer`
+
+
+@pytest.fixture(scope="session")
+def cross_validate(phantom_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Silent]:
+    """Run a small protocol on nine phantoms: `cross_validate(out, *settings)`; returns the observer."""
+    from cvs_med import experiment, protocol
+
+    cache = tmp_path_factory.mktemp("cache")
+
+    def run(out: Path, *settings: str, data_dir: Path = phantom_folder, observer: Silent | None = None) -> Silent:
+        watching = observer or Silent()
+        experiment.cross_validate(
+            protocol.load("phantom", [*SMALL, *settings]),
+            out,
+            data_dir=data_dir,
+            cache_dir=cache,
+            accelerator="cpu",
+            workers=1,
+            observer=watching,
+        )
+        return watching
+
+    return run

@@ -1,0 +1,119 @@
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from cvs_med import cache
+from cvs_med.cache import Photographs
+from cvs_med.datasets import get
+from cvs_med.errors import DataError
+from cvs_med.types import Case
+
+
+@pytest.fixture
+def cases(fundus: Path) -> list[Case]:
+    return get("hrf").cases(fundus)
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    return tmp_path / "cache"
+
+
+def load(cases: list[Case], folder: Path, *, size: int = 16, workers: int = 2) -> Photographs:
+    return cache.load(cases, size=size, crop="field_of_view", folder=folder, workers=workers)
+
+
+def assert_same(one: Photographs, other: Photographs) -> None:
+    for name in cache.NAMES:
+        torch.testing.assert_close(getattr(one, name), getattr(other, name), rtol=0, atol=0)
+    facts = "has_mask", "geometries", "case_ids", "key"
+    assert [getattr(one, name) for name in facts] == [getattr(other, name) for name in facts]
+
+
+def forbid_decoding(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_: object, **__: object) -> None:
+        raise AssertionError("decoded again")
+
+    monkeypatch.setattr(cache, "prepare", fail)
+
+
+def test_every_case_has_its_own_pixels(cases: list[Case], folder: Path) -> None:
+    photographs = load(cases, folder)
+    assert photographs.case_ids == tuple(case.id for case in cases)
+    for index, case in enumerate(cases):
+        alone = cache.prepare(case, size=16, crop="field_of_view")
+        torch.testing.assert_close(photographs.images[index], alone.image)
+        torch.testing.assert_close(photographs.foreground[index], alone.foreground)
+        torch.testing.assert_close(photographs.field_of_view[index], alone.field_of_view)
+        assert photographs.geometries[index] == alone.geometry
+
+
+def test_the_second_start_decodes_nothing(cases: list[Case], folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    cases[1] = replace(cases[1], mask=None)
+    first = load(cases, folder)
+    assert first.has_mask == (True, False, True, True, True, True)
+    forbid_decoding(monkeypatch)
+    assert_same(load(cases, folder, workers=1), first)
+
+
+def test_the_number_of_threads_changes_nothing(cases: list[Case], tmp_path: Path) -> None:
+    assert_same(load(cases, tmp_path / "one", workers=1), load(cases, tmp_path / "five", workers=5))
+
+
+def test_other_contents_another_size_or_order_make_another_key(cases: list[Case], folder: Path) -> None:
+    keys = [load(cases, folder).key, load(cases, folder, size=17).key, load(cases[::-1], folder).key]
+    keys.append(cache.load(cases, size=16, crop="none", folder=folder, workers=1).key)
+    mask = np.asarray(Image.open(cases[0].mask)).copy()
+    mask[20, 30] = 255 - mask[20, 30]
+    Image.fromarray(mask).save(cases[0].mask)
+    keys.append(load(cases, folder).key)
+    assert len(set(keys)) == 5
+
+
+def test_the_same_files_elsewhere_use_the_same_cache(
+    cases: list[Case], fundus: Path, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = load(cases, folder)
+    moved = fundus.rename(fundus.with_name("moved"))
+    forbid_decoding(monkeypatch)
+    assert_same(load(get("hrf").cases(moved), folder), first)
+
+
+@pytest.mark.parametrize("part", [0.0, 0.001, 0.03, 0.2, 0.5, 0.9, 0.9999])
+@pytest.mark.parametrize("damage", ["changed", "cut"])
+def test_a_damaged_cache_is_made_anew(cases: list[Case], folder: Path, part: float, damage: str) -> None:
+    first = load(cases, folder)
+    (path,) = folder.iterdir()
+    good = path.read_bytes()
+    place = int(len(good) * part)
+    bad = bytes([good[place] ^ 0x15]) + good[place + 1 :] if damage == "changed" else b""
+    path.unlink()  # A new file, since the first one may still be mapped into memory.
+    path.write_bytes(good[:place] + bad)
+    assert_same(load(cases, folder), first)
+    assert path.read_bytes() == good
+    assert [file.name for file in folder.iterdir()] == [path.name]
+
+
+def test_the_faults_of_all_files_are_listed_at_once(cases: list[Case], folder: Path) -> None:
+    cases[0].image.write_bytes(cases[0].image.read_bytes()[:700])
+    Image.new("L", (60, 40)).save(cases[3].mask)
+    with pytest.raises(DataError) as caught:
+        load(cases, folder)
+    assert {problem.where for problem in caught.value.problems} == {str(cases[0].image), str(cases[3].mask)}
+    assert not folder.exists()
+
+
+def test_a_missing_file_is_named(cases: list[Case], folder: Path) -> None:
+    cases[2].field_of_view.unlink()
+    with pytest.raises(DataError, match=cases[2].field_of_view.name):
+        load(cases, folder)
+
+
+def test_a_folder_that_cannot_be_written_is_named(cases: list[Case], tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(DataError, match="room for the cache"):
+        load(cases, tmp_path / "file" / "cache")

@@ -1,0 +1,125 @@
+"""Who is tested when: every case once, always the same, groups together."""
+
+from collections import Counter
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from sklearn.model_selection import KFold, StratifiedGroupKFold, StratifiedKFold
+
+from cvs_med.errors import DataError
+from cvs_med.protocol import Splits
+from cvs_med.splits import k_folds
+from cvs_med.types import Case
+
+KINDS = ("random", "stratified", "grouped")
+every_kind = pytest.mark.parametrize("kind", KINDS)
+
+
+def some_cases(labels: list[int], groups: list[str | None] | None = None) -> list[Case]:
+    chosen = groups or [None] * len(labels)
+    return [
+        Case(f"{number:02d}", Path(f"{number}.jpg"), label, group=group)
+        for number, (label, group) in enumerate(zip(labels, chosen, strict=True))
+    ]
+
+
+@st.composite
+def data_sets(draw: st.DrawFn) -> tuple[list[Case], int]:
+    """Cases of three classes, as many of each as there are folds at least, some in groups; and the folds."""
+    folds = draw(st.integers(2, 5))
+    labels = [0, 1, 2] * folds + draw(st.lists(st.integers(0, 2), max_size=20))
+    groups = draw(
+        st.lists(st.sampled_from([None, *"abcdefghijkl"]), min_size=len(labels), max_size=len(labels)).filter(
+            lambda names: len(set(filter(None, names))) + names.count(None) >= folds
+        )
+    )
+    return some_cases(labels, groups), folds
+
+
+@every_kind
+@given(drawn=data_sets(), seed=st.integers(0, 2**32 - 1))
+def test_every_case_is_tested_exactly_once(kind: str, drawn: tuple[list[Case], int], seed: int) -> None:
+    cases, folds = drawn
+    parts = k_folds(cases, Splits(kind=kind, folds=folds, seed=seed))  # type: ignore[arg-type]  # one of KINDS
+    assert len(parts) == folds
+    assert all(parts), "a fold without a case"
+    assert Counter(name for part in parts for name in part) == Counter(case.id for case in cases)
+    assert all(part == sorted(part) for part in parts)
+
+
+@every_kind
+@given(drawn=data_sets(), seed=st.integers(0, 2**32 - 1))
+def test_the_same_seed_deals_the_same_folds(kind: str, drawn: tuple[list[Case], int], seed: int) -> None:
+    cases, folds = drawn
+    settings = Splits(kind=kind, folds=folds, seed=seed)  # type: ignore[arg-type]  # one of KINDS
+    np.random.seed(seed % 7)  # noqa: NPY002 - the global state is what must not matter
+    first = k_folds(cases, settings)
+    np.random.seed(1 + seed % 7)  # noqa: NPY002
+    assert k_folds(cases, settings) == first
+
+
+@every_kind
+def test_another_seed_deals_other_folds(kind: str) -> None:
+    cases = some_cases([0, 1, 2] * 15)
+    dealt = [k_folds(cases, Splits(kind=kind, seed=seed)) for seed in range(3)]  # type: ignore[arg-type]
+    assert len({str(parts) for parts in dealt}) == 3
+
+
+@given(data_sets())
+def test_a_group_stays_in_one_fold(drawn: tuple[list[Case], int]) -> None:
+    cases, folds = drawn
+    fold_of = {
+        name: number
+        for number, part in enumerate(k_folds(cases, Splits(kind="grouped", folds=folds)))
+        for name in part
+    }
+    for group in {case.group for case in cases if case.group}:
+        assert len({fold_of[case.id] for case in cases if case.group == group}) == 1
+
+
+@given(data_sets())
+def test_stratified_folds_have_their_share_of_each_class(drawn: tuple[list[Case], int]) -> None:
+    cases, folds = drawn
+    label = {case.id: case.label for case in cases}
+    for part in k_folds(cases, Splits(kind="stratified", folds=folds)):
+        for number, count in Counter(label.values()).items():
+            assert abs(sum(label[name] == number for name in part) - count / folds) < 1
+
+
+@pytest.mark.parametrize(
+    ("kind", "reference"),
+    [("random", KFold), ("stratified", StratifiedKFold), ("grouped", StratifiedGroupKFold)],
+)
+def test_folds_are_scikit_learn_s(kind: str, reference: type) -> None:
+    labels, groups = [0, 1, 2] * 10, [f"group {number // 2}" for number in range(30)]
+    cases = some_cases(labels, groups)  # type: ignore[arg-type]
+    options = {"groups": groups} if kind == "grouped" else {}
+    expected = reference(5, shuffle=True, random_state=3).split(labels, labels, **options)
+    found = k_folds(cases, Splits(kind=kind, seed=3))  # type: ignore[arg-type]
+    assert found == [[cases[i].id for i in test] for _, test in expected]
+
+
+@every_kind
+def test_the_paper_s_folds_are_nine_of_forty_five(kind: str) -> None:
+    parts = k_folds(some_cases([0] * 15 + [1] * 15 + [2] * 15), Splits(kind=kind))  # type: ignore[arg-type]
+    assert [len(part) for part in parts] == [9] * 5
+
+
+@pytest.mark.parametrize("kind", ["random", "stratified"])
+def test_fewer_cases_than_folds_are_refused(kind: str) -> None:
+    with pytest.raises(DataError, match=r"at least 5 cases for 5 folds, found 3\. Ask for fewer folds"):
+        k_folds(some_cases([0, 1, 2]), Splits(kind=kind))  # type: ignore[arg-type]
+
+
+def test_fewer_groups_than_folds_are_refused() -> None:
+    cases = some_cases([0, 1, 2] * 10, [f"{number % 4}" for number in range(30)])
+    with pytest.raises(DataError, match="at least 5 groups for 5 folds, found 4"):
+        k_folds(cases, Splits(kind="grouped"))
+
+
+def test_a_case_without_a_group_is_a_group_of_its_own() -> None:
+    cases = some_cases([0, 1] * 5, ["a", *[None] * 9])
+    assert [len(part) for part in k_folds(cases, Splits(kind="grouped"))] == [2] * 5

@@ -1,0 +1,281 @@
+"""The training loop: resumed bit by bit, honest about damage, and gentle with a frozen encoder."""
+
+import copy
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+
+import pytest
+import torch
+from lightning_fabric import Fabric
+from torch import Generator, Tensor
+
+from cvs_med.batches import Batch, Look
+from cvs_med.errors import RunError
+from cvs_med.networks import Network, build_network
+from cvs_med.protocol import Protocol
+from cvs_med.training import Epoch, build_optimiser, fit
+
+SIZE, CASES = 32, 6
+
+
+class Noise:
+    """A source of noisy squares, two classes: the vessel is a bright row or a bright column."""
+
+    def __init__(self, spoilt: bool = False) -> None:
+        self.spoilt = spoilt
+        self.asked: list[list[int]] = []
+
+    def training(self, cases: Sequence[int], generator: Generator) -> Batch:
+        """Give the squares with fresh noise."""
+        self.asked.append(list(cases))
+        labels = torch.tensor([case % 2 for case in cases])
+        mask = torch.zeros(len(cases), SIZE, SIZE, dtype=torch.bool)
+        mask[labels == 0, SIZE // 2] = True
+        mask[labels == 1, :, SIZE // 2] = True
+        images = 0.3 * torch.rand(len(cases), 3, SIZE, SIZE, generator=generator) + 0.6 * mask[:, None]
+        if self.spoilt:
+            images = images * float("nan")
+        return Batch(images, mask.long() * (labels + 1)[:, None, None], labels, torch.ones(len(cases), SIZE, SIZE))
+
+    def looks(self, case: int) -> list[Look]:
+        """Give nothing: training does not look."""
+        raise NotImplementedError
+
+
+class Levels(Noise):
+    """The same squares as a frozen encoder sees them."""
+
+    def __init__(self, network: Network) -> None:
+        super().__init__()
+        self.network = network
+
+    def training(self, cases: Sequence[int], generator: Generator) -> Batch:
+        """Give the levels of the squares."""
+        batch = super().training(cases, generator)
+        assert isinstance(batch.inputs, Tensor)
+        with torch.no_grad():
+            return batch._replace(inputs=self.network.eval().features(batch.inputs))
+
+
+def a_protocol(**training: object) -> Protocol:
+    """Make a small protocol; options are of the section `training`."""
+    settings: dict[str, object] = {"epochs": 4, "batch_size": 2, "learning_rate": 0.01, **training}
+    return Protocol.model_validate(
+        {
+            "dataset": "phantom",
+            "images": {"size": SIZE},
+            "network": {
+                "backbone": "resnet18", "trainable": "all", "decoder": "skip", "width": 4, "levels": [0, 1, 2],
+            },
+            "loss": {"dice_weight": 1, "class_weight": 1},
+            "training": settings,
+        }
+    )  # fmt: skip
+
+
+def a_network(protocol: Protocol, **network: object) -> Network:
+    torch.manual_seed(7)
+    changed = protocol.network.model_copy(update=network)
+    return build_network(protocol.model_copy(update={"network": changed}), 2)
+
+
+def train(
+    model: torch.nn.Module,
+    source: Noise,
+    protocol: Protocol,
+    checkpoint: Path,
+    *,
+    seed: int = 0,
+    precision: str = "fp32",
+    on_epoch: Callable[[Epoch], None] = lambda epoch: None,
+) -> list[Epoch]:
+    return fit(
+        model,  # type: ignore[arg-type]  # a network or a head
+        source,
+        list(range(CASES)),
+        protocol,
+        fabric=Fabric(accelerator="cpu", devices=1),
+        precision=precision,
+        seed=seed,
+        checkpoint=checkpoint,
+        on_epoch=on_epoch,
+    )
+
+
+def assert_same(first: Mapping[str, Tensor], second: Mapping[str, Tensor]) -> None:
+    assert first.keys() == second.keys()
+    for name in first:
+        assert torch.equal(first[name], second[name]), name
+
+
+@pytest.fixture
+def checkpoint(tmp_path: Path) -> Path:
+    return tmp_path / "checkpoint.pt"
+
+
+@pytest.mark.parametrize(
+    "training",
+    [{"optimiser": "sgd"}, {"optimiser": "adamw"}, {"optimiser": "sgd", "schedule": "constant"}],
+    ids=["sgd", "adamw", "constant rate"],
+)
+def test_resumed_training_is_undisturbed_training_bit_by_bit(
+    checkpoint: Path, tmp_path: Path, training: dict[str, object]
+) -> None:
+    protocol = a_protocol(**training)
+    undisturbed, killed, resumed = (a_network(protocol) for _ in range(3))
+    expected = train(undisturbed, Noise(), protocol, tmp_path / "other.pt")
+
+    def stop(epoch: Epoch) -> None:
+        if epoch.number == 1:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        train(killed, Noise(), protocol, checkpoint, on_epoch=stop)
+    torch.manual_seed(99)  # Chance outside of training must not matter.
+    told: list[int] = []
+    found = train(resumed, Noise(), protocol, checkpoint, on_epoch=lambda epoch: told.append(epoch.number))
+    assert told == [2, 3]
+    assert_same(resumed.state_dict(), undisturbed.state_dict())
+    assert [epoch.parts for epoch in found] == [epoch.parts for epoch in expected]
+
+
+def test_finished_training_is_read_and_not_repeated(checkpoint: Path) -> None:
+    protocol = a_protocol(epochs=1)
+    first, second, source = a_network(protocol), a_network(protocol), Noise()
+    history = train(first, Noise(), protocol, checkpoint)
+    before = checkpoint.read_bytes()
+    assert train(second, source, protocol, checkpoint) == history
+    assert_same(second.state_dict(), first.state_dict())
+    assert source.asked == []
+    assert checkpoint.read_bytes() == before
+
+
+def test_the_seed_decides_the_training(checkpoint: Path, tmp_path: Path) -> None:
+    protocol = a_protocol(epochs=1)
+    networks = [a_network(protocol) for _ in range(3)]
+    for number, (network, seed) in enumerate(zip(networks, (0, 0, 1), strict=True)):
+        train(network, Noise(), protocol, tmp_path / f"{number}.pt", seed=seed)
+    assert_same(networks[0].state_dict(), networks[1].state_dict())
+    assert not torch.equal(networks[0].state_dict()["head.decoder.out.weight"],
+                           networks[2].state_dict()["head.decoder.out.weight"])  # fmt: skip
+
+
+def test_every_epoch_shows_every_case_once_in_an_order_of_its_own(checkpoint: Path) -> None:
+    protocol, source = a_protocol(epochs=3, batch_size=4), Noise()
+    train(a_network(protocol), source, protocol, checkpoint)
+    assert [len(batch) for batch in source.asked] == [3, 3] * 3  # Batches of equal size, none of a single case.
+    epochs = [source.asked[n] + source.asked[n + 1] for n in (0, 2, 4)]
+    assert all(sorted(epoch) == list(range(CASES)) for epoch in epochs)
+    assert len({tuple(epoch) for epoch in epochs}) == 3
+
+
+def test_something_is_learnt(checkpoint: Path) -> None:
+    protocol = a_protocol(epochs=20, optimiser="adamw", batch_size=6, learning_rate=0.03)
+    history = train(a_network(protocol, width=8), Noise(), protocol, checkpoint)
+    assert set(history[0].parts) == {"loss", "loss_map", "loss_class"}
+    assert history[-1].parts["loss"] < 0.5 * history[0].parts["loss"]
+    assert all(epoch.images_per_second > 0 for epoch in history)
+
+
+def test_bf16_trains_weights_of_32_bits(checkpoint: Path) -> None:
+    protocol = a_protocol(epochs=1)
+    network = a_network(protocol)
+    train(network, Noise(), protocol, checkpoint, precision="bf16")
+    assert {value.dtype for value in network.parameters()} == {torch.float32}
+
+
+@pytest.mark.parametrize("content", [b"", b"PK\x03\x04 not a checkpoint", b"\x80\x02cos\nsystem\n."])
+def test_a_damaged_checkpoint_is_named(checkpoint: Path, content: bytes) -> None:
+    checkpoint.write_bytes(content)
+    protocol = a_protocol()
+    with pytest.raises(RunError, match=r"checkpoint\.pt: expected the state of this training"):
+        train(a_network(protocol), Noise(), protocol, checkpoint)
+    assert checkpoint.read_bytes() == content
+
+
+def test_a_checkpoint_that_was_cut_off_is_named(checkpoint: Path) -> None:
+    protocol = a_protocol(epochs=1)
+    train(a_network(protocol), Noise(), protocol, checkpoint)
+    checkpoint.write_bytes(checkpoint.read_bytes()[:-1000])
+    with pytest.raises(RunError, match="Delete this file"):
+        train(a_network(protocol), Noise(), protocol, checkpoint)
+
+
+def test_the_checkpoint_of_another_network_is_refused(checkpoint: Path) -> None:
+    protocol = a_protocol(epochs=1)
+    train(a_network(protocol), Noise(), protocol, checkpoint)
+    with pytest.raises(RunError, match="expected the state of this training"):
+        train(a_network(protocol, width=8), Noise(), protocol, checkpoint)
+
+
+def test_a_loss_that_is_no_number_ends_the_training(checkpoint: Path) -> None:
+    protocol = a_protocol()
+    with pytest.raises(RunError, match=r"found nan in epoch 1: the training diverged.*lower training\.learning_rate"):
+        train(a_network(protocol), Noise(spoilt=True), protocol, checkpoint)
+    assert not checkpoint.exists()
+
+
+def test_an_absurd_rate_is_noticed(checkpoint: Path) -> None:
+    protocol = a_protocol(learning_rate=1e30, schedule="constant", epochs=3)
+    with pytest.raises(RunError, match="diverged"):
+        train(a_network(protocol), Noise(), protocol, checkpoint)
+
+
+def test_a_frozen_encoder_stays_as_it_was_with_its_statistics(checkpoint: Path) -> None:
+    protocol = a_protocol(epochs=2)
+    network = a_network(protocol, trainable="head", context=(3,))
+    network.head.calibrate(network.eval().features(torch.rand(4, 3, SIZE, SIZE)) | {3: torch.randn(4, 256)})
+    before = copy.deepcopy(network.state_dict())
+    train(network.head, Levels(network), protocol, checkpoint)
+    after = network.state_dict()
+    encoder = [name for name in before if name.startswith("encoder.")]
+    assert any(name.endswith("running_mean") for name in encoder)
+    assert_same({name: before[name] for name in encoder}, {name: after[name] for name in encoder})
+    assert not torch.equal(before["head.decoder.out.weight"], after["head.decoder.out.weight"])
+    assert not torch.equal(before["head.decoder.context.3.weight"], after["head.decoder.context.3.weight"])
+
+
+def test_a_frozen_encoder_stays_as_it_was_when_the_whole_network_trains_around_it(checkpoint: Path) -> None:
+    protocol = a_protocol(epochs=1)
+    network = a_network(protocol, trainable="head")
+    before = copy.deepcopy(network.encoder.state_dict())
+    train(network, Noise(), protocol, checkpoint)
+    assert_same(network.encoder.state_dict(), before)
+    assert not network.encoder.training
+
+
+def test_the_linear_part_has_a_rate_and_a_decay_of_its_own() -> None:
+    protocol = a_protocol(context_rate=3, context_decay=0.2, weight_decay=0.1, learning_rate=0.5)
+    network = a_network(protocol, trainable="head", context=(3, 4))
+    rest, linear = build_optimiser(network.head, protocol.training).param_groups
+    assert (rest["rate"], rest["weight_decay"], len(linear["params"])) == (1, 0.1, 4)
+    assert (linear["rate"], linear["weight_decay"]) == (3, 0.2)
+    every = {id(value) for value in network.head.parameters()}
+    assert {id(value) for group in (rest, linear) for value in group["params"]} == every
+    assert len(rest["params"]) + len(linear["params"]) == len(every)
+
+
+def test_one_cycle_rises_and_falls_and_constant_does_not(checkpoint: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def rates(schedule: str) -> list[float]:
+        found: list[float] = []
+        original = torch.optim.SGD.step
+
+        def step(self: torch.optim.SGD, closure: None = None) -> None:
+            found.append(self.param_groups[0]["lr"])
+            original(self, closure)
+
+        protocol = a_protocol(schedule=schedule, epochs=5, batch_size=6, learning_rate=0.01)
+        with monkeypatch.context() as patch:
+            patch.setattr(torch.optim.SGD, "step", step)
+            train(a_network(protocol), Noise(), protocol, checkpoint.with_name(f"{schedule}.pt"))
+        return found
+
+    assert rates("constant") == [0.01] * 5
+    cycle = rates("one_cycle")
+    assert len(cycle) == 5
+    top = cycle.index(max(cycle))
+    assert top == 1
+    assert cycle[: top + 1] == sorted(cycle[: top + 1])
+    assert cycle[top:] == sorted(cycle[top:], reverse=True)
+    assert max(cycle) == pytest.approx(0.01)
+    assert cycle[-1] < 0.002
