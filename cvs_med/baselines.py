@@ -30,6 +30,8 @@ def mask_area(
     """
     seen = photographs.field_of_view.double().sum(dim=(1, 2))
     areas = (photographs.foreground.double().sum(dim=(1, 2)) / seen).numpy()[:, None]
+    if np.ptp(areas[train]) == 0:  # Masks of one size tell nothing, and have no normal distribution.
+        return majority(labels, train, test, classes)
     model = GaussianNB().fit(areas[train], labels[train])
     return _spread(model.predict_proba(areas[test]), model.classes_, classes)
 
@@ -56,4 +58,5 @@ def _spread(shares: Floats, known: Integers, classes: int) -> Floats:
     """Give classes that the training part did not have a probability of zero."""
     spread = np.zeros((len(shares), classes))
     spread[:, known] = shares
-    return spread / spread.sum(axis=1, keepdims=True)
+    normalised: Floats = spread / spread.sum(axis=1, keepdims=True)
+    return normalised

@@ -83,7 +83,12 @@ def extract(
     target = folder / f"features-{hashlib.sha256(json.dumps(recipe).encode()).hexdigest()[:16]}"
     target.mkdir(parents=True, exist_ok=True)
     total = len(views) * len(photographs.case_ids)
-    pooled = []
+    # One block for each level from the start: small tensors kept one by one between the large ones that come and go
+    # leave holes that nothing fits into, and memory grows with every photograph.
+    shape = len(views), len(photographs.case_ids)
+    means, deviations = (
+        {level: torch.empty(*shape, width) for level, width in enumerate(network.encoder.channels)} for _ in range(2)
+    )
     for number in range(total):
         view, photograph = divmod(number, len(photographs.case_ids))
         path = _file(target, view, photograph)
@@ -93,12 +98,11 @@ def extract(
             if not number:
                 _require_room(target, tensors, total)
             write_bytes(path, save(tensors))
-            statistics = {key: value for key, value in tensors.items() if not key.startswith("level")}
-        pooled.append(statistics)
+            statistics = tensors
+        for level in LEVELS:
+            means[level][view, photograph] = statistics[f"mean-{level}"]
+            deviations[level][view, photograph] = statistics[f"deviation-{level}"]
         step(number + 1, total)
-    means, deviations = (
-        {level: _gather(pooled, f"{key}-{level}", len(views)) for level in LEVELS} for key in ("mean", "deviation")
-    )
     return Features(target, tuple(views), means, deviations)
 
 
@@ -144,10 +148,6 @@ def _require_room(folder: Path, tensors: Mapping[str, Tensor], files: int) -> No
     problems = check_writable(folder, files * sum(tensor.nbytes for tensor in tensors.values()))
     if problems:
         raise DataError(problems)
-
-
-def _gather(pooled: Sequence[Mapping[str, Tensor]], key: str, views: int) -> Tensor:
-    return torch.stack([statistics[key] for statistics in pooled]).view(views, len(pooled) // views, -1)
 
 
 def _file(folder: Path, view: int, photograph: int) -> Path:

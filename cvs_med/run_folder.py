@@ -74,9 +74,9 @@ def _lock(handle: int, path: Path) -> None:
 
 
 def _claim(file: Path, protocol: Protocol) -> None:
-    """Write the protocol, or compare it with the one that is there."""
+    """Write the protocol, or compare it with the one that is there; without folds it has computed nothing yet."""
     text = protocols.dump(protocol)
-    if not file.exists():
+    if not (file.exists() and file.with_name("folds.json").exists()):
         write_bytes(file, text.encode())
         return
     found = file.read_text(encoding="utf-8")

@@ -16,8 +16,8 @@ def k_folds(cases: Sequence[Case], settings: Splits) -> list[list[str]]:
     Args:
         cases: all cases.
         settings: `random` deals as the paper does, without a look at the labels; `stratified` gives every fold its
-            share of each class; `grouped` does so as well as it can while a group (a patient, a sitting) stays in one fold. A
-            case without a group is a group of its own.
+            share of each class; `grouped` does so as well as it can while a group (a patient, a sitting) stays in one
+            fold. A case without a group is a group of its own.
 
     Returns:
         The case ids of each test part, in the order of `cases`; every case is in exactly one.

@@ -44,7 +44,7 @@ def test_image_and_masks_move_together(kind: str, seed: int) -> None:
 
 @moving
 def test_what_should_move_moves_and_every_image_by_its_own_draw(kind: str) -> None:
-    same = some_planes(0, count=1).expand(16, -1, -1, -1)
+    same = some_planes(0, count=1).expand(64, -1, -1, -1)
     moved, _ = change(same, same, kind)
     assert len({image.numpy().tobytes() for image in moved}) > 3
     assert not torch.equal(moved, same)

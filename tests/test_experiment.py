@@ -40,8 +40,9 @@ def finished(
 ) -> tuple[Path, tuple[str, ...]]:
     """One finished run of every method, and its settings."""
     out = tmp_path_factory.mktemp("run") / "new" / "folder"
-    cross_validate(out, *METHODS[request.param])
-    return out, METHODS[request.param]
+    settings = (*METHODS[request.param], "training.epochs=1")
+    cross_validate(out, *settings)
+    return out, settings
 
 
 def test_the_run_folder_holds_what_the_design_says(finished: tuple[Path, tuple[str, ...]]) -> None:
@@ -177,8 +178,8 @@ def test_an_interruption_between_epochs_costs_no_more_than_that_epoch(
 def test_killed_in_the_second_fold_and_started_again_is_as_if_undisturbed(
     tmp_path: Path, phantom_folder: Path, cross_validate: Run, small: tuple[str, ...], settings: tuple[str, ...]
 ) -> None:
-    epochs = 30 if settings else 4  # Enough of them that the kill comes before the last.
-    settings = (*settings, "training.optimiser=sgd", f"training.epochs={epochs}")
+    epochs = 30 if settings else 3  # Enough of them that the kill comes before the last.
+    settings = (*settings, "training.optimiser=sgd", f"training.epochs={epochs}", "splits.folds=2")
     chosen = [*small, *settings]
     options = ["cv", "--dataset", "phantom", "--data-dir", str(phantom_folder), "--device", "cpu"]
     options += [part for setting in chosen for part in ("--set", setting)]

@@ -115,13 +115,13 @@ def checkpoint(tmp_path: Path) -> Path:
 
 @pytest.mark.parametrize(
     "training",
-    [{"optimiser": "sgd"}, {"optimiser": "adamw"}, {"optimiser": "sgd", "schedule": "constant"}],
-    ids=["sgd", "adamw", "constant rate"],
+    [{"optimiser": "sgd"}, {"optimiser": "adamw", "schedule": "constant"}],
+    ids=["sgd", "adamw, constant rate"],
 )
 def test_resumed_training_is_undisturbed_training_bit_by_bit(
     checkpoint: Path, tmp_path: Path, training: dict[str, object]
 ) -> None:
-    protocol = a_protocol(**training)
+    protocol = a_protocol(epochs=3, **training)
     undisturbed, killed, resumed = (a_network(protocol) for _ in range(3))
     expected = train(undisturbed, Noise(), protocol, tmp_path / "other.pt")
 
@@ -134,7 +134,7 @@ def test_resumed_training_is_undisturbed_training_bit_by_bit(
     torch.manual_seed(99)  # Chance outside of training must not matter.
     told: list[int] = []
     found = train(resumed, Noise(), protocol, checkpoint, on_epoch=lambda epoch: told.append(epoch.number))
-    assert told == [2, 3]
+    assert told == [2]
     assert_same(resumed.state_dict(), undisturbed.state_dict())
     assert [epoch.parts for epoch in found] == [epoch.parts for epoch in expected]
 
@@ -170,7 +170,7 @@ def test_every_epoch_shows_every_case_once_in_an_order_of_its_own(checkpoint: Pa
 
 
 def test_something_is_learnt(checkpoint: Path) -> None:
-    protocol = a_protocol(epochs=20, optimiser="adamw", batch_size=6, learning_rate=0.03)
+    protocol = a_protocol(epochs=8, optimiser="adamw", batch_size=2, learning_rate=0.03)
     history = train(a_network(protocol, width=8), Noise(), protocol, checkpoint)
     assert set(history[0].parts) == {"loss", "loss_map", "loss_class"}
     assert history[-1].parts["loss"] < 0.5 * history[0].parts["loss"]
@@ -267,7 +267,8 @@ def test_one_cycle_rises_and_falls_and_constant_does_not(checkpoint: Path, monke
         protocol = a_protocol(schedule=schedule, epochs=5, batch_size=6, learning_rate=0.01)
         with monkeypatch.context() as patch:
             patch.setattr(torch.optim.SGD, "step", step)
-            train(a_network(protocol), Noise(), protocol, checkpoint.with_name(f"{schedule}.pt"))
+            network = a_network(protocol, trainable="head")
+            train(network.head, Levels(network), protocol, checkpoint.with_name(f"{schedule}.pt"))
         return found
 
     assert rates("constant") == [0.01] * 5

@@ -1,6 +1,7 @@
 """`cvs-med cv`: cross-validation of one method on one data set."""
 
 import hashlib
+import json
 from pathlib import Path
 
 import click
@@ -53,9 +54,11 @@ def cv(
     Stopped at any moment, the same command continues. The run folder holds predictions, metrics, maps with their
     evidence, an overlay for every case, and report.html.
     """
+    from cvs_med import datasets
     from cvs_med.cli.machine import accelerator, cache_folder, workers
     from cvs_med.cli.watch import Watch
 
+    datasets.get(dataset)
     fields = {
         "dataset": dataset,
         "splits.folds": folds,
@@ -69,7 +72,8 @@ def cv(
         "splits.seed": seed,
         "training.precision": precision,
     }
-    given = [f"{name}={value}" for name, value in fields.items() if value is not None]
+    # JSON is YAML in which a file's name is text, whatever signs it has.
+    given = [f"{name}={json.dumps(value, ensure_ascii=False)}" for name, value in fields.items() if value is not None]
     device = accelerator(device)
     resolved = load_protocol(protocol or _usual(dataset, device), [*given, *changes])
     run = out or _folder(resolved)

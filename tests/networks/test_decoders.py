@@ -1,0 +1,122 @@
+"""Decoders: they follow thin vessels, keep the division of work, and standardise by what they are shown."""
+
+import pytest
+import torch
+from torch import Tensor
+
+from cvs_med.networks.decoders import CoarseDecoder, LinearLevel, SkipDecoder
+
+CHANNELS = (4, 6, 8, 10, 12)
+SIDE = 64
+
+
+def some_levels(seed: int = 0, batch: int = 2) -> dict[int, Tensor]:
+    generator = torch.Generator().manual_seed(seed)
+    sides = [SIDE // 2**level for level in range(1, 6)]
+    return {
+        level: torch.randn(batch, channels, side, side, generator=generator)
+        for level, (channels, side) in enumerate(zip(CHANNELS, sides, strict=True))
+    }
+
+
+def a_decoder(levels: tuple[int, ...] = (0, 1, 2), context: tuple[int, ...] = (), maps: int = 4) -> SkipDecoder:
+    torch.manual_seed(0)
+    return SkipDecoder(CHANNELS, maps, width=8, levels=levels, context=context).eval()
+
+
+@pytest.mark.parametrize("levels", [(0,), (1, 3), (0, 1, 2, 3, 4)])
+@pytest.mark.parametrize("context", [(), (3,), (1, 4)])
+def test_the_answer_has_the_resolution_of_the_finest_level(levels: tuple[int, ...], context: tuple[int, ...]) -> None:
+    decoder = a_decoder(levels, context)
+    assert decoder(some_levels()).shape == (2, 4, SIDE // 2 ** (levels[0] + 1), SIDE // 2 ** (levels[0] + 1))
+
+
+@pytest.mark.parametrize(("levels", "context"), [((0, 2), ()), ((0, 2), (1, 3)), ((2,), (0,))])
+def test_the_levels_named_are_the_levels_read(levels: tuple[int, ...], context: tuple[int, ...]) -> None:
+    decoder, features = a_decoder(levels, context), some_levels()
+    for part in decoder.context.values():
+        torch.nn.init.normal_(part.weight)  # type: ignore[arg-type]  # a LinearLevel
+    assert decoder.levels == tuple(sorted({*levels, *context}))
+    expected = decoder(features)
+    torch.testing.assert_close(decoder({level: features[level] for level in decoder.levels}), expected)
+    for level in decoder.levels:
+        changed = features | {level: some_levels(1)[level]}
+        assert not torch.allclose(decoder(changed), expected)
+
+
+def test_a_detail_of_the_finest_level_stays_where_it_is() -> None:
+    decoder, features = a_decoder(), some_levels(batch=1)
+    changed = {level: feature.clone() for level, feature in features.items()}
+    changed[0][:, :, 10, 20] += 3
+    difference = (decoder(changed) - decoder(features)).abs().sum(dim=(0, 1))
+    assert difference[9:12, 19:22].sum() > 0
+    difference[9:12, 19:22] = 0
+    assert difference.sum() == 0
+
+
+def test_a_fresh_linear_part_leaves_classes_alike() -> None:
+    logits = a_decoder(context=(1, 3))(some_levels())
+    assert torch.equal(logits[:, 1], logits[:, 2])
+    assert torch.equal(logits[:, 1], logits[:, 3])
+    assert not torch.allclose(logits[:, 0], logits[:, 1])
+
+
+def test_the_linear_part_moves_classes_and_never_the_background() -> None:
+    decoder, features = a_decoder(context=(3,)), some_levels()
+    before = decoder(features)
+    torch.nn.init.normal_(decoder.context["3"].weight)  # type: ignore[arg-type]  # a LinearLevel
+    after = decoder(features)
+    assert torch.equal(after[:, 0], before[:, 0])
+    assert not torch.allclose(after[:, 1:], before[:, 1:])
+
+
+def test_the_linear_part_is_a_linear_classifier_on_standardised_features() -> None:
+    pooled = 5 + 3 * torch.randn(20, 10, generator=torch.Generator().manual_seed(0))
+    part = LinearLevel(10, 3, sources=10)
+    part.calibrate(pooled)
+    torch.nn.init.normal_(part.weight)
+    torch.nn.init.normal_(part.bias)
+    standard = (pooled - pooled.mean(dim=0)) / (pooled.std(dim=0) + 1e-5) / 10**0.5
+    expected = standard @ part.weight.T + part.bias
+    torch.testing.assert_close(part(pooled[:, :, None, None])[:, :, 0, 0], expected, atol=1e-4, rtol=1e-4)
+
+
+def test_standardised_features_have_a_mean_square_sum_near_one() -> None:
+    decoder = a_decoder(context=(2, 4))
+    pooled = {level: 7 + 4 * torch.randn(50, CHANNELS[level]) for level in (2, 4)}
+    decoder.calibrate(pooled)
+    squares = sum(
+        ((pooled[level] - decoder.context[str(level)].mean) * decoder.context[str(level)].scale).square().sum(dim=1)
+        for level in (2, 4)
+    )
+    assert torch.as_tensor(squares).mean().item() == pytest.approx(1, abs=0.05)
+
+
+def test_a_channel_that_is_always_zero_says_nothing() -> None:
+    part = LinearLevel(3, 2, sources=3)
+    part.calibrate(torch.zeros(5, 3))
+    torch.nn.init.ones_(part.weight)
+    assert torch.equal(part(torch.zeros(1, 3, 2, 2)), torch.zeros(1, 2, 2, 2))
+
+
+def test_the_standardisation_is_part_of_the_state() -> None:
+    decoder, other = a_decoder(context=(3,)), a_decoder(context=(3,))
+    decoder.calibrate({3: torch.randn(6, 10)})
+    other.load_state_dict(decoder.state_dict())
+    assert torch.equal(other.context["3"].mean, decoder.context["3"].mean)  # type: ignore[arg-type]
+    assert torch.equal(other.context["3"].scale, decoder.context["3"].scale)  # type: ignore[arg-type]
+
+
+def test_every_weight_is_learnt_from() -> None:
+    decoder = a_decoder((0, 1, 2), (3,)).train()
+    decoder(some_levels()).square().sum().backward()
+    assert all(value.grad is not None and value.grad.abs().sum() > 0 for value in decoder.parameters())
+
+
+@pytest.mark.parametrize("output_stride", [8, 16, 32])
+def test_the_coarse_decoder_answers_from_the_coarsest_level_alone(output_stride: int) -> None:
+    torch.manual_seed(0)
+    decoder = CoarseDecoder(CHANNELS, 4, output_stride=output_stride).eval()
+    features = some_levels()
+    assert decoder.levels == (4,)
+    assert decoder({4: features[4]}).shape == (2, 4, 2, 2)

@@ -1,0 +1,138 @@
+"""Answers: probabilities sum to one, evidence to the scores, and the class is the largest score."""
+
+from collections.abc import Sequence
+
+import pytest
+import torch
+from torch import Generator, Tensor
+
+from cvs_med.augmentation import View, flips
+from cvs_med.batches import Batch, Look
+from cvs_med.inference import AnsweredMap, predict
+from cvs_med.label_maps import QS
+from cvs_med.networks import Network, build_network
+from cvs_med.protocol import Augmentation, Protocol
+
+SIDE = 64
+CPU = torch.device("cpu")
+
+
+class OnePhotograph:
+    """A source of one noisy photograph in some views."""
+
+    def __init__(self, views: Sequence[View], network: Network | None = None) -> None:
+        self.views, self.network = views, network
+        self.image = torch.rand(1, 3, SIDE, SIDE, generator=Generator().manual_seed(1))
+        self.inside = torch.zeros(1, SIDE, SIDE)
+        self.inside[:, 10:50, 20:] = 1
+
+    def training(self, cases: Sequence[int], generator: Generator) -> Batch:
+        """Give nothing: a prediction does not train."""
+        raise NotImplementedError
+
+    def looks(self, case: int) -> list[Look]:
+        """Show the photograph, or what a frozen encoder says of it."""
+        found = []
+        for view in self.views:
+            image: Tensor | dict[int, Tensor] = view.apply(self.image)
+            if self.network is not None:
+                with torch.no_grad():
+                    image = self.network.eval().features(view.apply(self.image))
+            found.append(Look(view, image, view.apply(self.inside)))
+        return found
+
+
+def a_network(method: str = "cvs", trainable: str = "all", **fields: object) -> Network:
+    torch.manual_seed(0)
+    network = {"backbone": "resnet18", "width": 8, "trainable": trainable, "levels": [0, 1, 2]}
+    content = {"dataset": "hrf", "method": method, "images": {"size": SIDE}, "network": network, **fields}
+    return build_network(Protocol.model_validate(content), 3)
+
+
+all_flips = flips(Augmentation())
+every_way = pytest.mark.parametrize("q", QS)
+every_precision = pytest.mark.parametrize("precision", ["fp32", "bf16"])
+
+
+@every_way
+@every_precision
+@pytest.mark.parametrize("within", ["image", "field_of_view"])
+@pytest.mark.parametrize("views", [[View()], all_flips], ids=["one view", "four views"])
+def test_what_is_shown_is_what_decided(q: str, precision: str, within: str, views: Sequence[View]) -> None:
+    source = OnePhotograph(views)
+    answer = predict(a_network(q=q, within=within), source, 0, device=CPU, precision=precision)
+    assert answer.map is not None
+    assert answer.probabilities.dtype == torch.float64
+    assert answer.probabilities.sum().item() == pytest.approx(1, abs=1e-12)
+    assert (answer.probabilities >= 0).all()
+    shares = answer.map.evidence.double().sum(dim=(1, 2))
+    torch.testing.assert_close(shares, answer.map.scores, atol=1e-5, rtol=0)
+    assert answer.probabilities.argmax() == answer.map.scores.argmax()
+    if within == "field_of_view":
+        assert (answer.map.evidence[:, source.inside[0] == 0] == 0).all()
+
+
+@every_way
+def test_one_view_is_the_network_s_own_answer(q: str) -> None:
+    network, source = a_network(q=q), OnePhotograph([View()])
+    answer = predict(network, source, 0, device=CPU, precision="fp32")
+    with torch.no_grad():
+        expected = network.eval()(source.image, source.inside)
+    assert answer.map is not None
+    torch.testing.assert_close(answer.map.pixels, expected.map_logits[0].softmax(dim=0))
+    torch.testing.assert_close(
+        answer.probabilities, expected.class_logits[0].double().softmax(dim=0), atol=1e-5, rtol=1e-4
+    )
+
+
+@every_way
+def test_views_are_brought_back_before_they_are_averaged(q: str) -> None:
+    network, source = a_network(q=q), OnePhotograph(all_flips)
+    averaged = predict(network, source, 0, device=CPU, precision="fp32").map
+    assert averaged is not None
+    single = []
+    for view in all_flips:
+        seen = OnePhotograph([View()])
+        seen.image, seen.inside = view.apply(source.image), view.apply(source.inside)
+        found = predict(network, seen, 0, device=CPU, precision="fp32").map
+        assert found is not None
+        single.append((view.undo(found.pixels), view.undo(found.evidence)))
+    torch.testing.assert_close(averaged.pixels, torch.stack([pixels for pixels, _ in single]).mean(dim=0))
+    torch.testing.assert_close(averaged.evidence, torch.stack([shares for _, shares in single]).mean(dim=0))
+
+
+def test_a_frozen_network_answers_from_features_as_from_photographs() -> None:
+    network = a_network(trainable="head")
+    from_features = predict(network, OnePhotograph(all_flips, network), 0, device=CPU, precision="fp32")
+    network.frozen = False
+    from_photographs = predict(network, OnePhotograph(all_flips), 0, device=CPU, precision="fp32")
+    torch.testing.assert_close(from_features.probabilities, from_photographs.probabilities)
+
+
+@every_precision
+def test_classification_averages_its_logits_and_has_no_map(precision: str) -> None:
+    network, source = a_network("classification"), OnePhotograph(all_flips)
+    answer = predict(network, source, 0, device=CPU, precision=precision)
+    assert answer.map is None
+    assert answer.probabilities.sum().item() == pytest.approx(1, abs=1e-12)
+    if precision == "fp32":
+        with torch.no_grad():
+            logits = [network.eval()(look.inputs, look.inside).class_logits[0].double() for look in source.looks(0)]
+        torch.testing.assert_close(answer.probabilities, torch.stack(logits).mean(dim=0).softmax(dim=0))
+
+
+def test_predicting_changes_nothing_and_gives_the_same_again() -> None:
+    network, source = a_network(), OnePhotograph(all_flips)
+    before = {name: value.clone() for name, value in network.state_dict().items()}
+    network.train()
+    first, second = (predict(network, source, 0, device=CPU, precision="fp32") for _ in range(2))
+    assert torch.equal(first.probabilities, second.probabilities)
+    assert all(torch.equal(before[name], value) for name, value in network.state_dict().items())
+
+
+def test_a_pixel_is_foreground_where_that_is_more_probable_than_background() -> None:
+    background = torch.tensor([[0.6, 0.4, 0.1]])
+    pixels = torch.stack([background, torch.tensor([[0.1, 0.35, 0.2]]), torch.tensor([[0.3, 0.25, 0.7]])])
+    answered = AnsweredMap(pixels, torch.zeros(2, 1, 3), torch.zeros(2))
+    assert answered.label_map.tolist() == [[0, 1, 2]]
+    torch.testing.assert_close(answered.foreground, torch.tensor([[0.4, 0.6, 0.9]]))
