@@ -12,7 +12,7 @@ from torch import Tensor
 from cvs_med import baselines
 from cvs_med.batches import FeatureBatches, PhotographBatches, Source
 from cvs_med.images import read_mask
-from cvs_med.inference import Answer, predict
+from cvs_med.inference import Answer, AnsweredMap, predict
 from cvs_med.networks import Network, build_network
 from cvs_med.precision import place
 from cvs_med.setup import Setup, timed
@@ -161,14 +161,28 @@ def _write_maps(setup: Setup, folder: Path, number: int, answer: Answer | None) 
     if photographs.has_mask[number]:
         arrays["gold"] = (photographs.foreground[number] >= 128).byte()
     if answer is not None and answer.map is not None:
-        derived = int(answer.probabilities.argmax())
-        arrays["label_map"] = answer.map.label_map.byte() * seen
-        arrays["foreground"] = (answer.map.foreground * 255).round().byte()
-        arrays["evidence"] = answer.map.evidence[derived]
-        arrays["score"] = answer.map.scores[derived].float()
+        arrays |= _map_arrays(answer.map, seen)
     stream = io.BytesIO()
     np.savez_compressed(stream, allow_pickle=False, **{name: tensor.numpy() for name, tensor in arrays.items()})
     write_bytes(folder / "maps" / f"{case.id}.npz", stream.getvalue())
+
+
+def _map_arrays(seen_map: AnsweredMap, inside: Tensor) -> dict[str, Tensor]:
+    """Give what is kept of a map: evidence for the derived class, and its margin over the runner-up.
+
+    All classes share a part of their evidence, that of foreground against background; the margin leaves it out.
+    """
+    derived, rival = seen_map.scores.argsort(descending=True, stable=True)[:2].tolist()
+    margin = seen_map.evidence[derived] - seen_map.evidence[rival]
+    return {
+        "label_map": seen_map.label_map.byte() * inside,
+        "foreground": (seen_map.foreground * 255).round().byte(),
+        "evidence": seen_map.evidence[derived],
+        "score": seen_map.scores[derived].float(),
+        "margin": margin,
+        "margin_sum": margin.double().sum().float(),
+        "rival": torch.tensor(rival),
+    }
 
 
 def _write_history(path: Path, history: Sequence[Epoch]) -> None:

@@ -47,7 +47,7 @@ def evidence(map_logits: Tensor, q: Q, inside: Tensor | None = None) -> Tensor:
     """
     probabilities = map_logits.float().softmax(dim=1)
     scores = probabilities[:, 1:] if q == "probability" else map_logits.float()[:, 1:]
-    weights = _near_foreground(1 - probabilities[:, :1]) if q == "foreground" else torch.ones_like(scores[:, :1])
+    weights = _near_foreground(probabilities[:, :1]) if q == "foreground" else torch.ones_like(scores[:, :1])
     if inside is not None:
         weights = weights * inside[:, None]
     return scores * (weights / weights.sum(dim=(2, 3), keepdim=True).clamp_min(1e-6))
@@ -71,7 +71,10 @@ def class_logits(map_logits: Tensor, q: Q, inside: Tensor | None = None) -> Tens
     return scores.clamp_min(1e-12).log() if q == "probability" else scores
 
 
-def _near_foreground(foreground: Tensor) -> Tensor:
-    """Widen a foreground probability (B, 1, H, W) by a moving average; never zero everywhere."""
-    reach = max(1, round(WIDENING * foreground.shape[-1] / 2))
-    return avg_pool2d(foreground, 2 * reach + 1, stride=1, padding=reach) + 1e-6
+def _near_foreground(background: Tensor) -> Tensor:
+    """Widen the foreground by a moving average of its probability, (B, 1, H, W); never zero everywhere.
+
+    No gradient passes: where to look is learnt from the masks, and a class cannot be won by looking elsewhere.
+    """
+    reach = max(1, round(WIDENING * background.shape[-1] / 2))
+    return avg_pool2d(1 - background.detach(), 2 * reach + 1, stride=1, padding=reach) + 1e-6

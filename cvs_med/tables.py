@@ -113,22 +113,22 @@ def _write_table(path: Path, header: Sequence[str], rows: Iterable[Sequence[obje
 
 def _read_table(path: Path, header: list[str], parse: Callable[[list[str]], T]) -> list[T]:
     """Parse every row, and name file and line of the first that does not parse."""
-    line = 1
     try:
-        with path.open(encoding="utf-8", newline="") as stream:
-            reader = csv.reader(stream, strict=True)
-            _require(next(reader, []), header, "the header")
-            parsed = []
-            for row in reader:
-                line = reader.line_num
-                if len(row) != len(header):
-                    raise ValueError(f"expected {len(header)} cells, found {len(row)}")
-                parsed.append(parse(row))
-            return parsed
-    except OSError as error:
-        raise RunError(f"{path}: expected a readable table, found: {error.strerror}. {_REMEDY}") from error
+        text = path.read_bytes().decode()
+    except (OSError, UnicodeDecodeError) as error:
+        raise RunError(f"{path}: expected a readable table, found: {error}. {_REMEDY}") from error
+    reader = csv.reader(io.StringIO(text, newline=""), strict=True)
+    try:
+        _require(next(reader, []), header, "the header")
+        return [parse(_whole(row, header)) for row in reader]
     except (ValueError, csv.Error) as error:
-        raise RunError(f"{path}, line {line}: {error}. {_REMEDY}") from error
+        raise RunError(f"{path}, line {max(reader.line_num, 1)}: {error}. {_REMEDY}") from error
+
+
+def _whole(row: list[str], header: list[str]) -> list[str]:
+    if len(row) != len(header):
+        raise ValueError(f"expected {len(header)} cells, found {len(row)}")
+    return row
 
 
 def _require(found: list[str], expected: list[str], what: str) -> None:

@@ -7,6 +7,7 @@ from typing import NoReturn
 
 import pytest
 import torch
+from safetensors.torch import load, save
 
 from cvs_med.augmentation import View
 from cvs_med.cache import Photographs
@@ -159,7 +160,7 @@ def test_other_photographs_are_another_folder(take: Callable[..., Features], pho
     assert take().folder != take(photographs=replace(photographs, key="1" * 64)).folder
 
 
-@pytest.mark.parametrize("damage", ["cut", "emptied", "scribbled", "removed"])
+@pytest.mark.parametrize("damage", ["cut", "emptied", "scribbled", "without maps", "removed"])
 def test_a_damaged_file_is_made_anew_and_it_alone(take: Callable[..., Features], damage: str) -> None:
     first = take()
     file = first.folder / "view-1-photograph-2.safetensors"
@@ -167,7 +168,9 @@ def test_a_damaged_file_is_made_anew_and_it_alone(take: Callable[..., Features],
     if damage == "removed":
         file.unlink()
     else:
-        file.write_bytes({"cut": whole[:-100], "emptied": b"", "scribbled": b"\xff" * len(whole)}[damage])
+        pooled = {name: tensor for name, tensor in load(whole).items() if not name.startswith("level")}
+        content = {"cut": whole[:-100], "emptied": b"", "scribbled": b"\xff" * len(whole), "without maps": save(pooled)}
+        file.write_bytes(content[damage])
     second = take()
     assert file.read_bytes() == whole
     assert torch.equal(second.means[0], first.means[0])

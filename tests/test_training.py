@@ -114,15 +114,19 @@ def checkpoint(tmp_path: Path) -> Path:
 
 
 @pytest.mark.parametrize(
-    "training",
-    [{"optimiser": "sgd"}, {"optimiser": "adamw", "schedule": "constant"}],
-    ids=["sgd", "adamw, constant rate"],
+    ("training", "network"),
+    [
+        ({"optimiser": "sgd"}, {}),
+        ({"optimiser": "adamw", "schedule": "constant"}, {}),
+        ({"optimiser": "sgd"}, {"decoder": "deeplab"}),
+    ],
+    ids=["sgd", "adamw, constant rate", "with dropout"],
 )
 def test_resumed_training_is_undisturbed_training_bit_by_bit(
-    checkpoint: Path, tmp_path: Path, training: dict[str, object]
+    checkpoint: Path, tmp_path: Path, training: dict[str, object], network: dict[str, object]
 ) -> None:
     protocol = a_protocol(epochs=3, **training)
-    undisturbed, killed, resumed = (a_network(protocol) for _ in range(3))
+    undisturbed, killed, resumed = (a_network(protocol, **network) for _ in range(3))
     expected = train(undisturbed, Noise(), protocol, tmp_path / "other.pt")
 
     def stop(epoch: Epoch) -> None:

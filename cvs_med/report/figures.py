@@ -100,7 +100,7 @@ def dice(rows: Sequence[Segmentation], wrong: frozenset[str], foreground: str) -
         wrong: cases that were given another class than their reference.
         foreground: what the masks show, in a word.
     """
-    known = sorted(((row.dice_working, row.case_id) for row in rows if row.dice_working is not None))
+    known = sorted((row.dice_working, row.case_id) for row in rows if row.dice_working is not None)
     canvas, axes = _canvas(7.0, 3.2)
     for shape, colour, name, among in (("o", _BLUE, "right class", False), ("X", _ORANGE, "wrong class", True)):
         points = [(place, value) for place, (value, case) in enumerate(known) if (case in wrong) is among]

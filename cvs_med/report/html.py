@@ -69,7 +69,7 @@ def render(page: Page) -> str:
 
 def _class_counts(page: Page) -> list[str]:
     counts = Counter(p.label for p in page.predictions)
-    return [f"{counts[number]} {name}" for number, name in enumerate(page.run.class_names)]
+    return [f"{name}: {counts[number]}" for number, name in enumerate(page.run.class_names)]
 
 
 def _areas(segmentation: Sequence[Segmentation]) -> tuple[float, float] | None:

@@ -15,19 +15,20 @@ from PIL import Image, ImageDraw, ImageFont
 
 from cvs_med.report import panels
 from cvs_med.report.case_maps import CaseMap
-from cvs_med.types import Prediction
+from cvs_med.types import Array, Prediction
 
 _SMALLEST = 384
 """Side of a panel in pixels, at least: smaller maps are enlarged by a whole factor."""
 _MARGIN = 16
 _HEADER = 92
-_FOOTER = 86
+_FOOTER = 100
 _TEXT = 16
 _INK = (20, 20, 20)
 _GREY = (95, 95, 95)
 _RIGHT = (0, 90, 140)
 _WRONG = (170, 50, 0)
 _MOST_BARS = 12
+_MINUS, _TIMES = "\N{MINUS SIGN}", "\N{MULTIPLICATION SIGN}"
 _RAISED = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 
 
@@ -92,7 +93,7 @@ def _panels(prediction: Prediction, case: CaseMap, class_names: Sequence[str]) -
     return row
 
 
-def _enlarge(picture: panels.Array) -> Image.Image:
+def _enlarge(picture: Array) -> Image.Image:
     """Enlarge by a whole factor, so that every map pixel keeps its shape."""
     factor = -(-_SMALLEST // min(picture.shape[:2]))
     image = Image.fromarray(picture)
@@ -145,12 +146,14 @@ def _draw_scale(whole: Image.Image, case: CaseMap, place: tuple[int, int, int]) 
     whole.paste(Image.fromarray(panels.heat_bar(width, 14)), (left, top))
     pen = ImageDraw.Draw(whole)
     value = f"{limit / 10**power:.1f}"
-    pen.text((left, top + 16), f"≤ −{value} against", _INK, _font())
+    pen.text((left, top + 16), f"≤ {_MINUS}{value} against", _INK, _font())
     pen.text((left + width / 2, top + 16), "0", _INK, _font(), anchor="ma")
     pen.text((left + width, top + 16), f"for ≥ +{value}", _INK, _font(), anchor="ra")
     total = float(case.evidence.sum(dtype=np.float64)) if case.score is None else case.score
-    said = f"each pixel's share of the score, × 10{str(power).translate(_RAISED)}; sum: {total:.3f}"
-    pen.text((left, top + 40), _fit(said.replace("-", "−"), width), _GREY, _font())
+    unit = f"each pixel's share of the score, {_TIMES} 10{str(power).translate(_RAISED)};"
+    pen.text((left, top + 40), _fit(unit, width), _GREY, _font())
+    said = f"all pixels sum to the score, {total:.3f}".replace("-", _MINUS)
+    pen.text((left, top + 62), _fit(said, width), _GREY, _font())
 
 
 def _bars(prediction: Prediction, names: Sequence[str], side: int) -> Image.Image:

@@ -46,7 +46,7 @@ def sentence(proportion: Proportion, noun: str = "images") -> str:
 
 def auroc(fold: FoldMetrics) -> str:
     """Say the AUROC of a fold, or which classes it lacks."""
-    return f"no {_either(fold.absent)}" if fold.macro_auroc is None else number(fold.macro_auroc)
+    return f"no {_absent(fold.absent)}" if fold.macro_auroc is None else number(fold.macro_auroc)
 
 
 def number(value: float | None) -> str:
@@ -68,8 +68,9 @@ def siblings(metrics: Metrics) -> str:
     if metrics.siblings.with_sibling.n == 0:
         return "No image had another image of its group (a patient, a sitting) in its training part."
     return (
-        f"{metrics.siblings.with_sibling.n} of {metrics.accuracy.n} images had another image of their group (a patient, "
-        f"a sitting) in their training part. Accuracy with such: {sentence(metrics.siblings.with_sibling)}; "
+        f"{metrics.siblings.with_sibling.n} of {metrics.accuracy.n} images had another image of their group "
+        "(a patient, a sitting) in their training part. "
+        f"Accuracy with these: {sentence(metrics.siblings.with_sibling)}; "
         f"without: {sentence(metrics.siblings.without_sibling)}."
     )
 
@@ -80,13 +81,10 @@ def beside_baselines(run: RunMetrics) -> str:
         return ""
     name, best = max(run.baselines.items(), key=lambda item: item[1].accuracy.successes)
     more = run.result.accuracy.successes - best.accuracy.successes
-    if more == 0:
-        compared = "as many as"
-    else:
-        compared = f"{more} more than" if more > 0 else f"{-more} fewer than"
+    compared = f"{more} more than" if more > 0 else f"{-more} fewer than" if more < 0 else "as many as"
     return (
         f"That is {compared} the best baseline, {method(name)}: {sentence(best.accuracy)}. "
-        "A difference of a few images may be chance; overlapping intervals do not decide it either way."
+        "Whether that difference could be chance is not tested here."
     )
 
 
@@ -95,5 +93,6 @@ def listed(names: Sequence[str], word: str = "and") -> str:
     return f" {word} ".join([", ".join(names[:-1]), names[-1]]) if len(names) > 1 else "".join(names)
 
 
-def _either(names: Sequence[str]) -> str:
-    return listed(names, "or")
+def _absent(names: Sequence[str]) -> str:
+    shown = names if len(names) <= 3 else [*names[:2], f"{len(names) - 2} more classes"]
+    return listed(shown, "or")

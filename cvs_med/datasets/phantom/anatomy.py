@@ -38,8 +38,9 @@ def background(rng: np.random.Generator, sheet: Sheet, person: Person, eye: Eye,
 
 def _mottle(rng: np.random.Generator, picture: Plane, sheet: Sheet) -> None:
     """Vary the pigment epithelium from broad patches down to grain."""
-    for cells, strength in ((3, 0.05), (9, 0.035), (40, 0.025), (130, 0.02)):
-        mottle = np.float32(strength) * cloud(rng, sheet.shape, cells)
+    roughness = np.float32(rng.uniform(0.5, 1.9))
+    for cells, strength in ((3, 0.05), (9, 0.022), (40, 0.014), (130, 0.018)):
+        mottle = roughness * np.float32(strength) * cloud(rng, sheet.shape, cells)
         picture *= 1 + mottle[..., None] * np.array([0.6, 1.5, 1.2], dtype=np.float32)
 
 
@@ -118,11 +119,16 @@ def _disc(rng: np.random.Generator, picture: Plane, sheet: Sheet, person: Person
     shade(picture, bell(distance, 1.7 * radius), (1.08, 1.22, 1.18))
     _crescent(rng, picture, x, distance, radius, eye)
     temporal = np.clip(x * np.float32(eye.temporal / radius), -1, 1)
-    cover(picture, step(radius - distance, 0.018) * (np.float32(0.84) + np.float32(0.08) * temporal), _RIM)
+    cover(picture, step(radius - distance, 0.018) * (np.float32(rng.uniform(0.62, 0.90)) + np.float32(0.08) * temporal), _RIM)
     cup_x = x - np.float32(eye.temporal * 0.10 * radius)
     cup = np.hypot(cup_x * tall, y) + wobble
-    pallor = step(np.float32(eye.cup * radius) - cup, rng.uniform(0.018, 0.034))
-    cover(picture, pallor * np.float32(rng.uniform(0.65, 0.9)), _CUP)
+    floor = step(np.float32(eye.cup * radius) - cup, rng.uniform(0.018, 0.034))
+    cover(picture, floor * np.float32(_pallor(rng, eye.cup)), _CUP)
+
+
+def _pallor(rng: np.random.Generator, cup: float) -> float:
+    """Return how pale the cup is: a wide one less, or the colour's spread alone would tell glaucoma."""
+    return float(np.clip(rng.uniform(0.55, 0.90) * (0.5 / cup) ** 0.75, 0.35, 1.0))
 
 
 def _crescent(

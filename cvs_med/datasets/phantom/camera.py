@@ -23,15 +23,15 @@ def expose(
 
 def _light(rng: np.random.Generator, sheet: Sheet, person: Person) -> Plane:
     """Return the illumination: a flash that is off-centre, falls off to the margin, and is never quite even."""
-    x, y = sheet.around((float(rng.normal(0, 0.10)), float(rng.normal(0, 0.07))))
-    falloff = np.float32(rng.uniform(0.40, 0.85)) * (np.square(x) + np.square(y))
+    x, y = sheet.around((float(rng.normal(0, 0.12)), float(rng.normal(0, 0.08))))
+    falloff = np.float32(rng.uniform(0.25, 1.0)) * (np.square(x) + np.square(y))
     uneven = np.float32(0.03) * cloud(rng, sheet.shape, 2)
-    return np.clip(np.float32(1.06 * person.exposure) * (1 - falloff + uneven), 0, None)
+    return np.clip(np.float32(1.14 * person.exposure) * (1 - falloff + uneven), 0, None)
 
 
 def _haze(rng: np.random.Generator, picture: Plane, sheet: Sheet) -> None:
     """Add the pale crescent that a badly centred pupil leaves at the margin, on one side, in some pictures."""
-    strength = rng.uniform(0.1, 0.45) * (rng.random() < 0.4)
+    strength = rng.uniform(0.1, 0.55) * (rng.random() < 0.5)
     turn = rng.uniform(0, 2 * np.pi)
     x, y = sheet.around((float(0.16 * np.cos(turn)), float(0.16 * np.sin(turn))))
     rim = step(np.hypot(x, y) - np.float32(0.78), 0.22)

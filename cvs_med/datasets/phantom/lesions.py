@@ -96,10 +96,10 @@ def retinopathy(rng: np.random.Generator, disc: Point, fovea: Point) -> tuple[Le
 def harmless(rng: np.random.Generator, disc: Point, fovea: Point) -> tuple[Lesion, ...]:
     """Draw findings that occur in every class: drusen-like spots, pigment, reflections."""
     spots: list[Lesion] = []
-    if rng.random() < 0.35:
+    if rng.random() < 0.45:
         spots += [
             Lesion("drusen", _scattered(rng, fovea, 0.11), float(rng.uniform(0.0025, 0.006)))
-            for _ in range(rng.integers(3, 16))
+            for _ in range(rng.integers(3, 22))
         ]
     if rng.random() < 0.25:
         radius, angle = float(rng.uniform(0.012, 0.04)), float(rng.uniform(0, np.pi))

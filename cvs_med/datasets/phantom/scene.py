@@ -141,12 +141,12 @@ def _person(seed: int, number: int) -> Person:
         pigment=_pigment(rng),
         tessellation=float(rng.beta(1.2, 1.8)),
         sheen=float(rng.beta(1.3, 1.6)),
-        calibre=float(np.exp(rng.normal(0, 0.12))),
-        density=float(np.exp(rng.normal(0, 0.16))),
-        disc_radius=float(rng.uniform(0.066, 0.080)),
+        calibre=float(np.exp(rng.normal(0, 0.15))),
+        density=float(np.exp(rng.normal(0, 0.18))),
+        disc_radius=float(rng.uniform(0.062, 0.083)),
         exposure=float(rng.uniform(0.88, 1.10)),
-        blur=float(rng.uniform(0.0007, 0.0016)),
-        noise=float(rng.uniform(0.006, 0.014)),
+        blur=float(rng.uniform(0.0006, 0.0022)),
+        noise=float(rng.uniform(0.004, 0.018)),
         quality=int(rng.integers(88, 96)),
     )
 
@@ -159,7 +159,7 @@ def _appointment(rng: np.random.Generator, number: int) -> datetime:
 
 def _pigment(rng: np.random.Generator) -> Colour:
     red = rng.uniform(0.66, 0.85)
-    green = min(float(np.exp(rng.normal(np.log(0.235), 0.17))), 0.36)
+    green = min(float(np.exp(rng.normal(np.log(0.22), 0.17))), 0.36)
     blue = green * rng.uniform(0.40, 0.60)
     return float(red), green, float(blue)
 
@@ -169,7 +169,7 @@ def _eye(rng: np.random.Generator, label: int, *, second: bool, side_of: Person)
     temporal = 1 if second == right_first else -1
     x, y = rng.uniform(0.27, 0.40), rng.uniform(-0.045, 0.035)
     apart, lower = rng.uniform(0.335, 0.375), rng.uniform(0.005, 0.045)
-    cup = rng.normal(0.69, 0.06) if label == GLAUCOMA else rng.normal(0.38, 0.08)
+    cup = rng.normal(0.65, 0.07) if label == GLAUCOMA else rng.normal(0.39, 0.08)
     disc = (-temporal * x, y)
     fovea = (disc[0] + temporal * apart, y + lower)
     return Eye(temporal, (float(disc[0]), float(y)), (float(fovea[0]), float(fovea[1])), float(np.clip(cup, 0.2, 0.86)))

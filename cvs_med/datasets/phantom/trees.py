@@ -17,7 +17,7 @@ Indices = npt.NDArray[np.int64]
 STEP = 0.013
 _ROOT = -1
 # Distance between the points to be fed, coarse to fine: large branches first, twigs fill the gaps.
-_PITCHES = (0.24, 0.14, 0.082)
+_PITCHES = (0.24, 0.14, 0.075)
 # Tissue this near to a vessel, in pitches, is fed.
 _FED = 0.36
 _ROUNDS = 60
@@ -25,7 +25,7 @@ _INERTIA = 0.9
 # A lone node carries this share of a leaf's flow, so that a vessel thins out between its branches too.
 _NODE_FLOW = 0.04
 _MURRAY = 2.6
-_ARTERY_LEAF, _VEIN_LEAF = 0.00115, 0.00140
+_ARTERY_LEAF, _VEIN_LEAF = 0.00122, 0.00150
 
 
 @dataclass(frozen=True)
@@ -45,7 +45,7 @@ class Habit:
         loss = rng.uniform(0.3, 1.0)
         if not glaucoma:
             return self
-        return replace(self, calibre=self.calibre * (1 - 0.09 * loss), density=self.density * (1 - 0.16 * loss))
+        return replace(self, calibre=self.calibre * (1 - 0.07 * loss), density=self.density * (1 - 0.13 * loss))
 
 
 @dataclass(frozen=True)
@@ -119,7 +119,8 @@ def _courses(rng: np.random.Generator) -> Points:
 
 def _trunks(rng: np.random.Generator, courses: Points, disc: Point, fovea: Point) -> list[Points]:
     """Return one tree's trunks as polylines; artery and vein of an arcade keep near each other."""
-    shift = rng.normal(0, 1, courses.shape) * np.array([0.04, 0.07, 0.12, 0.20])[None, :, None]
+    shift = rng.normal(0, 1, courses.shape) * np.array([0.03, 0.07, 0.12, 0.20])[None, :, None]
+    shift[:, 0] = shift[0, 0]
     along = np.subtract(fovea, disc)
     frame = np.array([along, [-along[1] * np.sign(along[0]), abs(along[0])]])
     trunks = [_bezier((course @ frame) + disc) for course in courses + shift]
@@ -226,6 +227,7 @@ def _meander(rng: np.random.Generator, points: Points) -> Points:
     """Return the points displaced by a sum of gentle waves: no vessel is a ruler's line."""
     moved = points.copy()
     for _ in range(6):
-        wave = rng.normal(0, 1, 2) * rng.uniform(12, 55)
-        moved += np.sin(points @ wave + rng.uniform(0, 2 * np.pi))[:, None] * rng.normal(0, 0.0022, 2)
+        pace = rng.uniform(10, 36)
+        wave = pace * np.array([np.cos(turn := rng.uniform(0, 2 * np.pi)), np.sin(turn)])
+        moved += np.sin(points @ wave + rng.uniform(0, 2 * np.pi))[:, None] * rng.normal(0, 0.045, 2) / pace
     return moved

@@ -14,8 +14,10 @@ from cvs_med.datasets.phantom.trees import Tree, main_child
 ARTERY_TINT: Colour = (0.88, 0.52, 0.60)
 VEIN_TINT: Colour = (0.74, 0.40, 0.56)
 _ARTERY_REFLEX, _VEIN_REFLEX = 0.34, 0.10
-# Half a pixel is the thinnest line that stays in one piece; what is far thinner than that cannot be seen and is left out.
-_THINNEST, _INVISIBLE = 0.5, 0.25
+# Half the width in pixels of the thinnest line that stays in one piece. Twigs of which the mean eye's would be far
+# thinner than that cannot be seen and are left out, in every eye alike: else small pictures would tell calibre by number.
+_THINNEST, _INVISIBLE = 0.5, 0.21
+_MEAN_TWIG = 0.00136
 _SEGMENT_PIXELS = 1.5
 _CHUNK = 2_000_000
 _FAR = 64.0
@@ -73,7 +75,8 @@ def _scattered(near: npt.NDArray[np.bool_], values: Plane) -> Plane:
 
 def _segments(tree: Tree, sheet: Sheet) -> _Segments:
     """Cut the smooth curves through the nodes (Catmull-Rom) into pieces of about a pixel and a half."""
-    ends = np.flatnonzero((tree.parents >= 0) & (tree.radii * sheet.size >= _INVISIBLE))
+    visible = tree.radii / tree.radii.min() * _MEAN_TWIG * sheet.size >= _INVISIBLE
+    ends = np.flatnonzero((tree.parents >= 0) & visible)
     main = main_child(tree.parents, tree.radii)
     starts = tree.parents[ends]
     before = np.where(tree.parents[starts] >= 0, tree.parents[starts], starts)

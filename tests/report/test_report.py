@@ -1,0 +1,136 @@
+import io
+import re
+from base64 import b64decode
+from html.parser import HTMLParser
+from pathlib import Path
+from urllib.parse import unquote
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from cvs_med import report
+from cvs_med.errors import RunError
+from cvs_med.report import gallery
+
+
+class _Reader(HTMLParser):
+    """Collects what a page holds, as a browser would see it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.tags: list[str] = []
+        self.images: list[dict[str, str | None]] = []
+        self.links: list[str] = []
+        self.headings: list[str] = []
+        self.text = ""
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append(tag)
+        values = dict(attrs)
+        if tag == "img":
+            self.images.append(values)
+        if tag == "a":
+            self.links.append(values["href"] or "")
+
+    def handle_data(self, data: str) -> None:
+        if self.tags[-1:] == ["h2"] and data.strip():
+            self.headings.append(data)
+        self.text += data
+
+
+def _read(page: Path) -> _Reader:
+    reader = _Reader()
+    reader.feed(page.read_text(encoding="utf-8"))
+    reader.text = " ".join(reader.text.split())
+    return reader
+
+
+def test_the_page_answers_in_order_and_in_words(map_run: Path) -> None:
+    page = _read(report.write(map_run))
+    headings = "What was asked,Data,Protocol,Results,What the map shows,Cases,Limits,How to repeat it".split(",")
+    assert [heading for heading in page.headings if heading in headings] == headings
+    assert "3 of 6 images (50 %, 95 % Wilson interval 19 to 81 %)" in page.text
+    assert "not a medical device" in page.text
+    assert "majority class" in page.text
+
+
+def test_the_page_loads_nothing_and_every_image_has_a_text(map_run: Path) -> None:
+    page = _read(report.write(map_run))
+    assert not {"script", "link", "iframe"} & set(page.tags)
+    assert len(page.images) == 4 + 6
+    for image in page.images:
+        assert len(image["alt"] or "") > 10
+        kind, _, data = (image["src"] or "").partition(";base64,")
+        assert kind in {"data:image/png", "data:image/jpeg"}
+        Image.open(io.BytesIO(b64decode(data))).verify()
+    assert not re.search(r"https?://|@import|url\(", (map_run / "report.html").read_text())
+
+
+def test_names_and_texts_of_the_run_are_escaped(map_run: Path) -> None:
+    page = _read(report.write(map_run))
+    assert not {"b", "i", "u"} & set(page.tags)
+    for text in ("<i>dia$betic$</i> [bold]", "Tiny & <b>bold</b>", "Some <u>notes</u>.", "# <script>", "c0 'é#"):
+        assert text in page.text
+
+
+def test_every_card_leads_to_its_overlay_and_errors_come_first(map_run: Path) -> None:
+    page = _read(report.write(map_run))
+    targets = [map_run / unquote(link) for link in page.links if link.startswith("overlays/")]
+    assert sorted(targets) == sorted((map_run / "overlays").iterdir())
+    assert [path.name[:2] for path in targets[:3]] == ["c5", "c2", "c4"] or "wrong" in page.text
+    text = page.text
+    assert text.rindex("✗ wrong") < text.index("✓ right")
+
+
+def test_a_run_without_maps_has_a_page_too(mapless_run: Path) -> None:
+    page = _read(report.write(mapless_run))
+    assert "answers without a map" in page.text
+    assert not (mapless_run / "figures" / "dice.png").exists()
+    assert len(list((mapless_run / "overlays").iterdir())) == 6
+
+
+def test_a_second_report_has_the_same_bytes(map_run: Path) -> None:
+    def files() -> dict[Path, bytes]:
+        return {path: path.read_bytes() for path in map_run.rglob("*") if path.is_file()}
+
+    report.write(map_run)
+    first = files()
+    report.write(map_run)
+    assert files() == first
+
+
+def test_a_long_gallery_says_what_it_leaves_out(map_run: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(gallery, "MOST_CARDS", 2)
+    page = _read(report.write(map_run))
+    assert "2 of 6 images are shown here" in page.text
+    assert len(list((map_run / "overlays").iterdir())) == 6
+
+
+@pytest.mark.parametrize(
+    "arrays",
+    [
+        {},
+        {"image": np.zeros((4, 4), np.uint8)},
+        {"image": np.zeros((4, 4, 3), np.uint8), "evidence": np.zeros((5, 5), np.float32)},
+        {"image": np.array([{}])},
+    ],
+    ids=["nothing", "no colour", "sizes", "pickled"],
+)
+def test_damaged_maps_are_named(map_run: Path, arrays: dict[str, np.ndarray]) -> None:
+    np.savez(map_run / "fold-0" / "maps" / "c1 'é#.npz", **arrays)
+    with pytest.raises(RunError, match=r"c1 'é#\.npz"):
+        report.write(map_run)
+
+
+def test_maps_that_unpack_to_too_much_are_refused(map_run: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("cvs_med.report.case_maps._LARGEST", 1000)
+    with pytest.raises(RunError, match="expected at most 1000 bytes"):
+        report.write(map_run)
+
+
+@pytest.mark.parametrize("name", ["environment.json", "fold-0/history.csv"])
+def test_a_damaged_file_is_named(map_run: Path, name: str) -> None:
+    (map_run / name).write_text("epoch\n1")
+    with pytest.raises(RunError, match=name):
+        report.write(map_run)

@@ -1,0 +1,40 @@
+import io
+from pathlib import Path
+
+import pytest
+from rich.console import Console
+
+from cvs_med.evaluation import evaluate_run
+from cvs_med.report import terminal
+
+
+def _shown(run: Path, **settings: object) -> str:
+    stream = io.StringIO()
+    console = Console(file=stream, width=80, **settings)  # type: ignore[arg-type]  # settings of a console
+    terminal.show(evaluate_run(run), console)
+    return stream.getvalue()
+
+
+def test_tables_fit_eighty_columns_without_colour(map_run: Path) -> None:
+    text = _shown(map_run, no_color=True)
+    assert "\x1b" not in text
+    assert max(map(len, text.splitlines())) <= 80
+
+
+def test_every_number_of_the_result_is_shown(map_run: Path) -> None:
+    text = " ".join(_shown(map_run).split())
+    assert "CvS (class from the map) 3 of 6 50.0 % 18.8 to 81.2 % 50.0 %" in text
+    assert "majority class 3 of 6 50.0 %" in text
+    assert "healthy sensitivity 2 of 3 66.7 %" in text
+    assert "working size 0.250 0.000 to 0.500 6" in text
+    assert "Wilson intervals treat the cases as independent" in text
+    assert "2 of 6 images had another image of their group" in text
+
+
+def test_a_name_in_brackets_is_no_markup(map_run: Path) -> None:
+    assert "[bold]" in _shown(map_run, no_color=True)
+
+
+@pytest.mark.parametrize("word", ["Dice", "working size"])
+def test_a_method_without_a_map_has_no_dice(mapless_run: Path, word: str) -> None:
+    assert word not in _shown(mapless_run)

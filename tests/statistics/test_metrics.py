@@ -1,0 +1,71 @@
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from sklearn import metrics as reference
+
+from cvs_med.statistics import metrics
+
+
+def _draw(seed: int, n: int = 60, classes: int = 4) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    rng = np.random.default_rng(seed)
+    labels = np.concatenate([np.arange(classes), rng.integers(0, classes, n - classes)])
+    # Few distinct values, so that there are ties.
+    probabilities = rng.integers(1, 5, (n, classes)).astype(float)
+    probabilities /= probabilities.sum(axis=1, keepdims=True)
+    return labels, probabilities.argmax(axis=1), probabilities
+
+
+@given(st.integers(0, 10_000))
+def test_matrix_accuracy_and_balanced_accuracy_agree_with_scikit_learn(seed: int) -> None:
+    labels, predicted, _ = _draw(seed)
+    matrix = metrics.confusion_matrix(labels, predicted, 4)
+    assert matrix.tolist() == reference.confusion_matrix(labels, predicted, labels=range(4)).tolist()
+    assert metrics.accuracy(matrix).share == pytest.approx(reference.accuracy_score(labels, predicted))
+    assert metrics.balanced_accuracy(matrix) == pytest.approx(reference.balanced_accuracy_score(labels, predicted))
+
+
+@given(st.integers(0, 10_000))
+def test_sensitivity_and_specificity_are_recalls_of_scikit_learn(seed: int) -> None:
+    labels, predicted, _ = _draw(seed)
+    matrix = metrics.confusion_matrix(labels, predicted, 4)
+    for c in range(4):
+        found = metrics.sensitivity(matrix, c).share, metrics.specificity(matrix, c).share
+        expected = [reference.recall_score(labels == c, predicted == c, pos_label=side) for side in (True, False)]
+        assert found == pytest.approx(expected)
+
+
+@given(st.integers(0, 10_000))
+def test_macro_auroc_agrees_with_scikit_learn_also_with_ties(seed: int) -> None:
+    labels, _, probabilities = _draw(seed)
+    expected = reference.roc_auc_score(labels, probabilities, multi_class="ovr", average="macro")
+    assert metrics.macro_auroc(labels, probabilities).macro == pytest.approx(expected)
+
+
+def test_auroc_is_not_defined_where_a_class_is_absent_and_says_which() -> None:
+    probabilities = np.full((3, 3), 1 / 3)
+    assert metrics.macro_auroc(np.array([0, 2, 0]), probabilities) == metrics.Auroc(None, (1,))
+    assert metrics.macro_auroc(np.array([1, 1, 1]), probabilities) == metrics.Auroc(None, (0, 2))
+
+
+def test_a_class_without_cases_has_no_sensitivity_and_does_not_weigh_on_the_balance() -> None:
+    matrix = metrics.confusion_matrix(np.array([0, 0, 1]), np.array([0, 2, 1]), 3)
+    assert metrics.sensitivity(matrix, 2) == metrics.Proportion(0, 0, 0.0, 1.0)
+    assert metrics.sensitivity(matrix, 2).share is None
+    assert metrics.balanced_accuracy(matrix) == pytest.approx(0.75)
+
+
+@given(st.integers(0, 10_000))
+def test_dice_inside_a_mask_is_the_f1_score_of_its_pixels(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    predicted, gold, inside = (rng.integers(0, 2, (9, 7)) * 255 for _ in range(3))
+    pixels = inside > 0
+    expected = reference.f1_score(gold[pixels] > 0, predicted[pixels] > 0, zero_division=np.nan)
+    found = metrics.dice(predicted, gold, inside)
+    assert (np.nan if found is None else found) == pytest.approx(expected, nan_ok=True)
+
+
+def test_dice_counts_every_pixel_without_a_mask_and_none_of_two_empty_ones() -> None:
+    gold = np.array([[1, 1, 0, 0]])
+    assert metrics.dice(np.array([[1, 0, 1, 0]]), gold) == pytest.approx(0.5)
+    assert metrics.dice(np.zeros_like(gold), np.zeros_like(gold)) is None

@@ -1,0 +1,46 @@
+import re
+import shlex
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from cvs_med.cli import main
+
+ROOT = Path(__file__).parents[1]
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+SMALL = ["--backbone", "resnet18", "--weights", "none", "--image-size", "64", "--epochs", "1", "--folds", "2"]
+
+
+def command_lines() -> list[str]:
+    """Every command of the pages and of the protocols' first lines, without `cvs-med`."""
+    blocks = [block for page in PAGES for block in re.findall(r"```bash\n(.*?)```", page.read_text(), flags=re.S)]
+    lines = "\n".join(blocks).replace("\\\n", " ").splitlines()
+    lines += [path.read_text().splitlines()[0].removeprefix("# ") for path in (ROOT / "protocols").rglob("*.yaml")]
+    commands = {re.sub(r"\s+(#.*|\(.*)$", "", line) for line in lines if re.match(r"^(\.venv/bin/)?cvs-med ", line)}
+    return sorted(command.split("cvs-med ", 1)[1] for command in commands)
+
+
+def test_there_are_commands_to_test() -> None:
+    assert any(line.startswith("cv --dataset hrf") for line in command_lines())
+
+
+# The 1,797 digits take long; tests/test_protocols.py runs their protocol on a few.
+@pytest.mark.parametrize("line", [line for line in command_lines() if "digits" not in line])
+def test_a_command_line_of_the_docs_runs(
+    line: str, make_fundus: Callable[..., Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    data = str(make_fundus("photographs"))
+    monkeypatch.chdir(tmp_path)
+    words = shlex.split(line)
+    small = {
+        "cv": [*SMALL, "--data-dir", data, "--out", "run"],
+        "data check": ["--data-dir", data, "--folds", "2"],
+        "data fetch": ["--from", data, "--out", "fetched"],
+        "bench train": ["--data-dir", data, "--rounds", "1"],
+    }
+    options = next((options for command, options in small.items() if line.startswith(command)), [])
+    result = CliRunner().invoke(main, [*words, *options])
+    expected = 2 if words[:2] == ["data", "fetch"] else 0  # the tiny folder is not HRF, and its checksums say so
+    assert result.exit_code == expected, result.output
