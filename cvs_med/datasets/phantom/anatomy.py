@@ -8,7 +8,7 @@ from cvs_med.datasets.phantom.canvas import Colour, Plane, Sheet, bell, cloud, c
 from cvs_med.datasets.phantom.lesions import Wedge
 from cvs_med.datasets.phantom.scene import Eye, Person
 
-# HRF: a circle from column 130 to column 3393 of a picture 3504 wide and 2336 high, with a small tab at the upper right.
+# HRF: a circle from column 130 to 3393 of a picture 3504 wide and 2336 high, with a small tab at the upper right.
 FIELD_RADIUS = (3393 - 130) / 2 / 2336
 _TAB, _TAB_RADIUS = (0.556, -0.430), 0.030
 _CHOROID_TINT: Colour = (1.10, 1.30, 1.22)
@@ -88,8 +88,13 @@ def _nerve_fibres(
     # Fibres arch about the fovea: their direction at the disc is steeper than where they are now.
     origin = turn + np.sign(turn) * np.minimum(reach, np.float32(0.6)) * np.float32(0.85)
     stripes = _stripes(rng, origin, reach)
-    bundles = bell(np.abs(origin) - np.float32(1.25), 0.38) + np.float32(0.35) * bell(np.abs(turn) - np.float32(2.4), 0.5)
-    shine = bundles * np.exp(-reach / np.float32(0.22)) * stripes * np.float32(0.42 * person.sheen)
+    arcuate, nasal = bell(np.abs(origin) - np.float32(1.25), 0.38), bell(np.abs(turn) - np.float32(2.4), 0.5)
+    shine = (
+        (arcuate + np.float32(0.35) * nasal)
+        * np.exp(-reach / np.float32(0.22))
+        * stripes
+        * np.float32(0.42 * person.sheen)
+    )
     if wedge is not None:
         lost = _lost(origin, reach, wedge, person.disc_radius)
         shine *= 1 - lost
@@ -100,13 +105,14 @@ def _nerve_fibres(
 def _stripes(rng: np.random.Generator, origin: Plane, reach: Plane) -> Plane:
     table = cloud(rng, (64, 1024), 64)
     where = np.stack([reach * np.float32(12), (origin / np.float32(8) + np.float32(0.5)) * np.float32(1023)])
-    return 1 + np.float32(0.22) * map_coordinates(table, where, order=1, mode="mirror")
+    stripes: Plane = 1 + np.float32(0.22) * map_coordinates(table, where, order=1, mode="mirror")
+    return stripes
 
 
 def _lost(origin: Plane, reach: Plane, wedge: Wedge, disc_radius: float) -> Plane:
     opening = np.float32(wedge.width) - np.abs(origin - np.float32(wedge.angle))
     begins = step(reach - np.float32(disc_radius), 0.03)
-    return step(opening, 0.10) * begins * np.exp(-np.square(reach / np.float32(0.48)))
+    return step(opening, 0.10) * begins * bell(reach, 0.34)
 
 
 def _disc(rng: np.random.Generator, picture: Plane, sheet: Sheet, person: Person, eye: Eye) -> None:
@@ -119,7 +125,8 @@ def _disc(rng: np.random.Generator, picture: Plane, sheet: Sheet, person: Person
     shade(picture, bell(distance, 1.7 * radius), (1.08, 1.22, 1.18))
     _crescent(rng, picture, x, distance, radius, eye)
     temporal = np.clip(x * np.float32(eye.temporal / radius), -1, 1)
-    cover(picture, step(radius - distance, 0.018) * (np.float32(rng.uniform(0.62, 0.90)) + np.float32(0.08) * temporal), _RIM)
+    paleness = np.float32(rng.uniform(0.62, 0.90)) + np.float32(0.08) * temporal
+    cover(picture, step(radius - distance, 0.018) * paleness, _RIM)
     cup_x = x - np.float32(eye.temporal * 0.10 * radius)
     cup = np.hypot(cup_x * tall, y) + wobble
     floor = step(np.float32(eye.cup * radius) - cup, rng.uniform(0.018, 0.034))
@@ -131,9 +138,7 @@ def _pallor(rng: np.random.Generator, cup: float) -> float:
     return float(np.clip(rng.uniform(0.55, 0.90) * (0.5 / cup) ** 0.75, 0.35, 1.0))
 
 
-def _crescent(
-    rng: np.random.Generator, picture: Plane, x: Plane, distance: Plane, radius: float, eye: Eye
-) -> None:
+def _crescent(rng: np.random.Generator, picture: Plane, x: Plane, distance: Plane, radius: float, eye: Eye) -> None:
     """Sometimes leave a pigmented or pale crescent at the temporal margin."""
     strength = rng.uniform(0.3, 0.9) * (rng.random() < 0.45)
     band = bell(distance - np.float32(1.08 * radius), 0.10 * radius)

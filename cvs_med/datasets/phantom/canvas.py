@@ -76,13 +76,15 @@ def cloud(rng: np.random.Generator, shape: tuple[int, int], cells: float) -> Pla
 
 def bell(distance: Plane, width: float) -> Plane:
     """Return exp(-(distance / width)^2 / 2)."""
-    return np.exp(-0.5 * np.square(distance / np.float32(width)), dtype=np.float32)
+    height: Plane = np.exp(-0.5 * np.square(distance / np.float32(width)), dtype=np.float32)
+    return height
 
 
 def step(value: Plane, softness: float) -> Plane:
     """Return a smooth step from 0 (value far below 0) to 1 (far above), `softness` wide."""
     ramp = np.clip(value / np.float32(softness) + np.float32(0.5), 0, 1)
-    return ramp * ramp * (3 - 2 * ramp)
+    smooth: Plane = ramp * ramp * (3 - 2 * ramp)
+    return smooth
 
 
 def shade(picture: Plane, amount: Plane, colour: Colour) -> None:

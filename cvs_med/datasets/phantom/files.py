@@ -53,4 +53,6 @@ def _place(target: Path, save: Callable[[Path], None]) -> None:
         os.replace(draft, target)
     except OSError as error:
         draft.unlink(missing_ok=True)
-        raise CvsMedError(f"phantom: expected to write {target}, found: {error.strerror or error}. Free it or choose another folder.") from error
+        raise CvsMedError(
+            f"phantom: expected to write {target}, found: {error.strerror or error}. Free it or choose another folder."
+        ) from error

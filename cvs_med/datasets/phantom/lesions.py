@@ -1,4 +1,4 @@
-"""Spots on the retina: the signs of diabetic retinopathy, harmless distractors, and the nerve-fibre wedge of glaucoma."""
+"""Spots on the retina: signs of diabetic retinopathy and harmless distractors; the nerve-fibre wedge of glaucoma."""
 
 from dataclasses import dataclass
 
@@ -76,9 +76,7 @@ class Wedge:
 def wedge(rng: np.random.Generator) -> Wedge:
     """Draw a defect above or below the fovea."""
     side = 1 if rng.random() < 0.6 else -1
-    return Wedge(
-        side * float(rng.uniform(0.85, 1.25)), float(rng.uniform(0.12, 0.24)), float(rng.uniform(0.08, 0.24))
-    )
+    return Wedge(side * float(rng.uniform(0.85, 1.25)), float(rng.uniform(0.12, 0.24)), float(rng.uniform(0.08, 0.24)))
 
 
 def retinopathy(rng: np.random.Generator, disc: Point, fovea: Point) -> tuple[Lesion, ...]:
@@ -131,8 +129,7 @@ def _near_arcade(rng: np.random.Generator, disc: Point, fovea: Point) -> Point:
 def _microaneurysms(rng: np.random.Generator, count: int, fovea: Point) -> list[Lesion]:
     middle = (fovea[0] * 0.7, fovea[1])
     return [
-        Lesion("microaneurysm", _scattered(rng, middle, 0.24), float(rng.uniform(0.0024, 0.0046)))
-        for _ in range(count)
+        Lesion("microaneurysm", _scattered(rng, middle, 0.24), float(rng.uniform(0.0024, 0.0046))) for _ in range(count)
     ]
 
 
@@ -168,7 +165,8 @@ def _exudates(rng: np.random.Generator, count: int, fovea: Point) -> list[Lesion
         near = (middle[0] + ring * np.cos(turn), middle[1] + ring * np.sin(turn))
         centre = _scattered(rng, near, spread * (0.35 if ring else 1.0))
         radius = float(np.clip(np.exp(rng.normal(np.log(0.0034), 0.4)), 0.0018, 0.009))
-        spots.append(Lesion("exudate", centre, radius, float(rng.uniform(1, 1.8)), float(rng.uniform(0, np.pi)), _depth(rng)))
+        length, angle = float(rng.uniform(1, 1.8)), float(rng.uniform(0, np.pi))
+        spots.append(Lesion("exudate", centre, radius, length, angle, _depth(rng)))
     return spots
 
 
@@ -192,6 +190,6 @@ def _amount(spot: Lesion, look: Look, sheet: Sheet, window: tuple[slice, slice])
     turn = np.arctan2(aside, along)
     phase = np.float32(1e4 * (spot.centre[0] + spot.radius))
     waves = np.sin(2 * turn + phase) + 0.7 * np.sin(3 * turn + 2 * phase) + 0.6 * np.sin(5 * turn + 3 * phase)
-    outline = np.float32(spot.radius) * (1 + np.float32(look.roughness / 2) * waves)
+    outline: Plane = np.float32(spot.radius) * (1 + np.float32(look.roughness / 2) * waves)
     margin = max(look.softness * spot.radius, 1 / sheet.size)
     return step(outline - np.hypot(along, aside), margin) * np.float32(look.opacity * spot.opacity)

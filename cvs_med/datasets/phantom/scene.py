@@ -12,6 +12,7 @@ import numpy as np
 
 from cvs_med.datasets.phantom import lesions, trees
 from cvs_med.datasets.phantom.canvas import Colour, Point
+from cvs_med.datasets.phantom.lesions import Lesion, Wedge
 
 CLASSES = ("h", "dr", "g")
 HEALTHY, RETINOPATHY, GLAUCOMA = range(3)
@@ -93,9 +94,9 @@ class Scene:
     eye: Eye
     arteries: trees.Tree
     veins: trees.Tree
-    lesions: tuple[lesions.Lesion, ...]
-    distractors: tuple[lesions.Lesion, ...]
-    wedge: lesions.Wedge | None
+    lesions: tuple[Lesion, ...]
+    distractors: tuple[Lesion, ...]
+    wedge: Wedge | None
 
     @property
     def name(self) -> str:

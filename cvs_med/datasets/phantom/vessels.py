@@ -15,7 +15,7 @@ ARTERY_TINT: Colour = (0.88, 0.52, 0.60)
 VEIN_TINT: Colour = (0.74, 0.40, 0.56)
 _ARTERY_REFLEX, _VEIN_REFLEX = 0.34, 0.10
 # Half the width in pixels of the thinnest line that stays in one piece. Twigs of which the mean eye's would be far
-# thinner than that cannot be seen and are left out, in every eye alike: else small pictures would tell calibre by number.
+# thinner than that cannot be seen and are left out, in every eye alike: else small pictures would count the thin ones.
 _THINNEST, _INVISIBLE = 0.5, 0.21
 _MEAN_TWIG = 0.00136
 _SEGMENT_PIXELS = 1.5
