@@ -51,14 +51,24 @@ def cross_validate(
             workers=workers,
             observer=observer,
         )
+        folder.require_same("inputs.json", {"photographs": setup.photographs.key, "encoder": setup.encoder})
         parts = _parts(setup, _deal(setup, folder))
         _describe(setup, folder)
         _run_folds(setup, folder, parts)
         _run_baselines(setup, folder, parts)
         facts = environment.describe(setup.fabric.device, setup.precision)
-        facts |= {f"seconds: {stage}": seconds for stage, seconds in setup.seconds.items()}
+        facts |= _add_up(folder.path / "environment.json", setup.seconds)
         facts["peak memory, GB"] = round(environment.peak_memory_gigabytes(), 2)
         folder.write_json("environment.json", facts)
+
+
+def _add_up(file: Path, seconds: dict[str, float]) -> dict[str, float]:
+    """Add the seconds of this process to those of earlier ones that worked on the same run."""
+    earlier = read_json(file, dict[str, str | float]) if file.exists() else {}
+    total = {name: float(value) for name, value in earlier.items() if name.startswith("seconds: ")}
+    for stage, value in seconds.items():
+        total[f"seconds: {stage}"] = round(total.get(f"seconds: {stage}", 0.0) + value, 2)
+    return total
 
 
 def _deal(setup: Setup, folder: RunFolder) -> Folds:
@@ -68,8 +78,8 @@ def _deal(setup: Setup, folder: RunFolder) -> Folds:
     folds = Folds(kind=splits.kind, seed=splits.seed, folds=k_folds(setup.cases, splits))
     if not file.exists():
         folder.write_json(file.name, folds.model_dump())
-    if read_json(file, Folds) != folds:
-        raise run_folder.changed_data(folder.path)
+    elif read_json(file, Folds) != folds:
+        raise run_folder.changed(folder.path, file.name)
     return folds
 
 
@@ -83,7 +93,7 @@ def _parts(setup: Setup, folds: Folds) -> Parts:
 def _describe(setup: Setup, folder: RunFolder) -> None:
     facts = {name: getattr(setup.dataset, name) for name in DatasetCard.model_fields if name != "cases"}
     folder.write_json("dataset.json", facts | {"cases": len(setup.cases)})
-    if setup.network.frozen:
+    if setup.network.frozen and not (folder.path / "encoder.safetensors").exists():
         encoder = {name: value.contiguous() for name, value in setup.network.encoder.state_dict().items()}
         write_bytes(folder.path / "encoder.safetensors", save(encoder))
 

@@ -13,6 +13,7 @@ from typing import Any
 from cvs_med import protocol as protocols
 from cvs_med.datasets.checks import check_writable
 from cvs_med.errors import DataError, RunError
+from cvs_med.evaluation import read_json
 from cvs_med.protocol import Protocol
 from cvs_med.tables import write_bytes
 
@@ -36,6 +37,18 @@ class RunFolder:
         """Table of one baseline."""
         (self.path / "baselines").mkdir(exist_ok=True)
         return self.path / "baselines" / f"{name}.csv"
+
+    def require_same(self, name: str, content: dict[str, str]) -> None:
+        """Write what the run rests on, or compare it with what is there.
+
+        Raises:
+            RunError: the run was begun with something else.
+        """
+        file = self.path / name
+        if not file.exists():
+            self.write_json(name, content)
+        elif read_json(file, dict[str, str]) != content:
+            raise changed(self.path, name)
 
     def write_json(self, name: str, content: Any) -> None:  # noqa: ANN401 - whatever JSON can hold
         """Write a small file for programs and people."""
@@ -89,9 +102,9 @@ def _claim(file: Path, protocol: Protocol) -> None:
         )
 
 
-def changed_data(path: Path) -> RunError:
-    """Say that the folder's folds were dealt from other cases."""
+def changed(path: Path, name: str) -> RunError:
+    """Say that the folder was begun with other data or weights."""
     return RunError(
-        f"{path}/folds.json was dealt from other cases than the data set has now. "
-        "Restore the data, or start again with another --out."
+        f"{path / name} is of other photographs, masks or weights than there are now, and results of two are never "
+        "mixed. Restore them, or start again with another --out."
     )

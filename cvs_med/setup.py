@@ -46,6 +46,7 @@ class Setup:
         photographs: their pixels, in the same order.
         protocol: the experiment.
         network: with the encoder as loaded and a head of random weights; folds work on copies of it.
+        encoder: what the encoder is: its name, stride and the checksum of its weights.
         features: of the encoder as loaded; pooled, and with a frozen encoder as maps.
         fabric: device and processes.
         precision: bf16 or fp32.
@@ -58,6 +59,7 @@ class Setup:
     photographs: Photographs
     protocol: Protocol
     network: Network
+    encoder: str
     features: Features
     fabric: Fabric
     precision: Precision
@@ -92,16 +94,16 @@ def prepare(
         CvsMedError: data, weights or folders are not as they should be.
     """
     seconds: dict[str, float] = {}
+    dataset = datasets.get(protocol.dataset)
+    observer.stage("Loading the network")
+    network, identity = _network(protocol, len(dataset.class_names), cache_dir)
     observer.stage("Reading the photographs")
     with timed(seconds, "photographs"):
-        dataset = datasets.get(protocol.dataset)
         cases = datasets.read(dataset, datasets.locate(protocol.dataset, data_dir), folds=protocol.splits.folds)
         size, crop = protocol.images.size, protocol.images.crop
         photographs = cache.load(cases, size=size, crop=crop, folder=cache_dir, workers=workers)
     fabric = Fabric(accelerator=accelerator, devices=1)
     precision = choose(protocol.training.precision, fabric.device)
-    observer.stage("Loading the network")
-    network, identity = _network(protocol, len(dataset.class_names), cache_dir)
     network = place(network, fabric.device)
     observer.stage("Computing the encoder's features")
     with timed(seconds, "features"):
@@ -116,8 +118,8 @@ def prepare(
             step=observer.counted,
         )
     return Setup(
-        dataset, cases, photographs, protocol, network, features, fabric, precision, observer, seconds
-    )  # fmt: skip
+        dataset, cases, photographs, protocol, network, identity, features, fabric, precision, observer, seconds
+    )
 
 
 def kept_levels(protocol: Protocol, network: Network) -> Sequence[int]:

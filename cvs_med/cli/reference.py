@@ -9,7 +9,7 @@ from cvs_med.cli.main import main
 
 def pages(command: click.Command, name: str, parent: click.Context | None = None) -> Iterator[str]:
     """Give the help of a command, then that of its subcommands."""
-    settings = command.context_settings | {"terminal_width": 100}
+    settings = {**command.context_settings, "terminal_width": 100}
     context = click.Context(command, info_name=name, parent=parent, **settings)
     yield f"## `{context.command_path}`\n\n```text\n{command.get_help(context)}\n```\n"
     if isinstance(command, click.Group):

@@ -20,7 +20,7 @@ class CvsHead(nn.Module):
         self.levels = decoder.levels
 
     def forward(self, features: Mapping[int, Tensor], inside: Tensor) -> Output:
-        """Answer class logits (B, P) and map logits (B, P + 1, size, size); `inside` (B, size, size) is what is seen."""
+        """Answer class logits (B, P) and map logits (B, P + 1, H, W); `inside` (B, H, W) is the field of view."""
         map_logits = interpolate(self.decoder(features).float(), size=(self.size, self.size), mode="bilinear")
         return Output(class_logits(map_logits, self.q, self.counted(inside)), map_logits)
 
