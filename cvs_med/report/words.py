@@ -94,5 +94,4 @@ def listed(names: Sequence[str], word: str = "and") -> str:
 
 
 def _absent(names: Sequence[str]) -> str:
-    shown = names if len(names) <= 3 else [*names[:2], f"{len(names) - 2} more classes"]
-    return listed(shown, "or")
+    return listed(names, "or") if len(names) <= 3 else f"{', '.join(names[:2])} and {len(names) - 2} more"

@@ -38,5 +38,7 @@ def test_evidence_of_nothing_is_white() -> None:
     assert panels.heat(nothing, panels.heat_limit(nothing)).min() > 240
 
 
-def test_the_first_ten_classes_have_different_colours() -> None:
-    assert len({panels.class_colour(number) for number in range(10)}) == 10
+def test_the_first_ten_classes_have_colours_far_apart() -> None:
+    colours = np.array([panels.class_colour(number) for number in range(10)])
+    apart = np.linalg.norm(colours[:, None] - colours[None], axis=2)
+    assert apart[~np.eye(10, dtype=bool)].min() > 60

@@ -41,7 +41,9 @@ def make(out: Path, *, cases: int = 60, size: int = 512, seed: int = 0) -> None:
 
 def _check(cases: int, size: int, seed: int) -> None:
     if cases < FEWEST_CASES:
-        raise CvsMedError(f"phantom: expected at least {FEWEST_CASES} cases, one of each class, found {cases}.")
+        raise CvsMedError(
+            f"phantom: expected {FEWEST_CASES} cases or more, found {cases}. One of each class is needed."
+        )
     if not SIZES[0] <= size <= SIZES[1]:
         raise CvsMedError(f"phantom: expected a size of {SIZES[0]} to {SIZES[1]} pixels, found {size}. Choose another.")
     if seed < 0:

@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
@@ -52,7 +53,8 @@ def _place(target: Path, save: Callable[[Path], None]) -> None:
         save(draft)
         os.replace(draft, target)
     except OSError as error:
-        draft.unlink(missing_ok=True)
+        with suppress(OSError):
+            draft.unlink(missing_ok=True)
         raise CvsMedError(
             f"phantom: expected to write {target}, found: {error.strerror or error}. Free it or choose another folder."
         ) from error

@@ -113,7 +113,7 @@ def first_case(number: int) -> int:
 def compose(seed: int, number: int) -> Scene:
     """Draw case `number` of the set `seed`."""
     label = number % len(CLASSES)
-    person = _person(seed, first_case(number))
+    person = person_of(seed, number)
     rng = np.random.default_rng([seed, _EYE, number])
     eye = _eye(rng, label, second=number != person.first_case, side_of=person)
     retinal = trees.Habit(person.calibre, person.density).after(label == GLAUCOMA, rng)
@@ -134,11 +134,13 @@ def compose(seed: int, number: int) -> Scene:
     )
 
 
-def _person(seed: int, number: int) -> Person:
-    rng = np.random.default_rng([seed, _PERSON, number])
+def person_of(seed: int, number: int) -> Person:
+    """Draw the person of case `number`: the same for both eyes."""
+    first = first_case(number)
+    rng = np.random.default_rng([seed, _PERSON, first])
     return Person(
-        first_case=number,
-        taken=_appointment(rng, number),
+        first_case=first,
+        taken=_appointment(rng, first),
         pigment=_pigment(rng),
         tessellation=float(rng.beta(1.2, 1.8)),
         sheen=float(rng.beta(1.3, 1.6)),

@@ -58,12 +58,13 @@ def trace(tree: Tree, sheet: Sheet) -> Traces:
     rows, columns = np.nonzero(near)
     distance = _distance(segments, index, columns, rows)
     radius = segments.radii[index]
-    drawn = np.maximum(radius, _THINNEST)
-    inside = np.clip(np.minimum(distance + 0.5, drawn) - np.maximum(distance - 0.5, -drawn), 0, 1)
+    drawn = np.maximum(radius, np.float32(_THINNEST))
+    half = np.float32(0.5)
+    inside = np.minimum(distance + half, drawn) - np.maximum(distance - half, -drawn)
     return Traces(
-        _scattered(near, inside),
-        _scattered(near, np.clip(distance / drawn, 0, 1)),
-        _scattered(near, radius / sheet.size),
+        _scattered(near, np.clip(inside, 0, 1).astype(np.float32)),
+        _scattered(near, np.clip(distance / drawn, 0, 1).astype(np.float32)),
+        _scattered(near, radius / np.float32(sheet.size)),
     )
 
 
@@ -145,7 +146,8 @@ def _distance(
     x = columns.astype(np.float32) - segments.middles[index, 0]
     y = rows.astype(np.float32) - segments.middles[index, 1]
     beyond = np.maximum(np.abs(x * tangent[:, 0] + y * tangent[:, 1]) - segments.half_lengths[index], 0)
-    return np.hypot(x * tangent[:, 1] - y * tangent[:, 0], beyond)
+    distance: Plane = np.hypot(x * tangent[:, 1] - y * tangent[:, 0], beyond)
+    return distance
 
 
 def mask(traces: tuple[Traces, ...], field_of_view: npt.NDArray[np.bool_]) -> npt.NDArray[np.bool_]:
