@@ -95,11 +95,11 @@ def prepare(
     """
     seconds: dict[str, float] = {}
     dataset = datasets.get(protocol.dataset)
+    cases = datasets.read(dataset, datasets.locate(protocol.dataset, data_dir), folds=protocol.splits.folds)
     observer.stage("Loading the network")
     network, identity = _network(protocol, len(dataset.class_names), cache_dir)
     observer.stage("Reading the photographs")
     with timed(seconds, "photographs"):
-        cases = datasets.read(dataset, datasets.locate(protocol.dataset, data_dir), folds=protocol.splits.folds)
         size, crop = protocol.images.size, protocol.images.crop
         photographs = cache.load(cases, size=size, crop=crop, folder=cache_dir, workers=workers)
     fabric = Fabric(accelerator=accelerator, devices=1)

@@ -49,7 +49,8 @@ def test_the_run_folder_holds_what_the_design_says(finished: tuple[Path, tuple[s
     out, settings = finished
     trained, mapped = "method=probe" not in settings, not any(setting.startswith("method") for setting in settings)
     folds = json.loads((out / "folds.json").read_text())["folds"]
-    expected = {"protocol.yaml", "environment.json", "folds.json", "dataset.json", "predictions.csv", ".lock"}
+    expected = {"protocol.yaml", "environment.json", "folds.json", "inputs.json", "dataset.json", "predictions.csv"}
+    expected |= {".lock"}
     expected |= {f"baselines/{name}.csv" for name in ("majority", "mask-area")}
     expected |= {"baselines/probe.csv"} if trained else set()
     expected |= {"segmentation.csv"} if mapped else set()
@@ -148,7 +149,7 @@ def test_other_cases_under_the_same_run_are_refused(
     cross_validate(tmp_path / "run", "method=probe", *FROZEN)
     before = _contents(tmp_path / "run")
     phantom.make(tmp_path / "more", cases=12, size=64)
-    with pytest.raises(RunError, match=r"folds\.json was dealt from other cases"):
+    with pytest.raises(RunError, match=r"inputs\.json is of other photographs"):
         cross_validate(tmp_path / "run", "method=probe", *FROZEN, data_dir=tmp_path / "more")
     assert _contents(tmp_path / "run") == before
 

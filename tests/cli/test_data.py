@@ -94,7 +94,7 @@ def test_phantoms_are_made_where_asked(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("options", "said"),
     [
-        (("--cases", 2), "at least 3 cases"),
+        (("--cases", 2), "expected 3 cases or more"),
         (("--size", 8), "a size of 64 to 4096 pixels, found 8"),
         (("--seed", -1), "a seed of 0 or more"),
     ],
