@@ -39,14 +39,14 @@ def test_another_protocol_is_refused_with_a_diff(tmp_path: Path) -> None:
     before = (tmp_path / "protocol.yaml").read_bytes()
     with (
         pytest.raises(RunError, match="holds a run of another protocol") as caught,
-        opened(tmp_path, load("hrf", ["training.epochs=99", "q=foreground"])),
+        opened(tmp_path, load("hrf", ["training.epochs=99", "q=mean"])),
     ):
         pytest.fail("it was opened")
     lines = [line.strip() for line in str(caught.value).splitlines()]
     assert f"-  epochs: {PROTOCOL.training.epochs}" in lines
     assert "+  epochs: 99" in lines
-    assert "-q: mean" in lines
-    assert "+q: foreground" in lines
+    assert "-q: foreground" in lines
+    assert "+q: mean" in lines
     assert "--out" in lines[-1]
     assert not any("learning_rate" in line and line[0] in "+-" for line in lines)
     assert (tmp_path / "protocol.yaml").read_bytes() == before
