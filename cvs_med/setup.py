@@ -12,7 +12,7 @@ import torch
 from lightning_fabric import Fabric
 
 from cvs_med import cache, datasets
-from cvs_med.augmentation import views
+from cvs_med.augmentation import flips, views
 from cvs_med.cache import Photographs
 from cvs_med.datasets import DataSet
 from cvs_med.features import Features, extract
@@ -110,7 +110,7 @@ def prepare(
         features = extract(
             network,
             photographs,
-            views=views(protocol.augmentation),
+            views=views(protocol.augmentation) if network.frozen else flips(protocol.augmentation),
             levels=kept_levels(protocol, network),
             identity=identity,
             precision=precision,

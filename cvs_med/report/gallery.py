@@ -13,10 +13,10 @@ from cvs_med.report import case_maps, overlays
 from cvs_med.tables import write_bytes
 from cvs_med.types import Prediction
 
-MOST_CARDS = 120
-"""Cases shown in the page; a thumbnail takes about 50 kB, and the page shall stay below 10 MB."""
+MOST_BYTES = 9_000_000
+"""What the thumbnails may take in the page, which shall stay below 10 MB; one takes 50 to 200 kB."""
 
-_THUMBNAIL = (720, 360)
+_THUMBNAIL = (720, 720)
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +28,7 @@ class Card:
         right: whether it was given its reference class.
         derived: name of the class given.
         reference: name of the reference class.
+        rival: name of the runner-up, if the overlay shows why it was not given.
         probabilities: name and probability of each class, most probable first.
         dice: its Dice at the working size, if known.
         link: its overlay, relative to the page.
@@ -38,6 +39,7 @@ class Card:
     right: bool
     derived: str
     reference: str
+    rival: str | None
     probabilities: tuple[tuple[str, float], ...]
     dice: float | None
     link: str
@@ -47,7 +49,7 @@ class Card:
 def draw(
     run: Path, predictions: Sequence[Prediction], class_names: Sequence[str], dice: Mapping[str, float | None]
 ) -> list[Card]:
-    """Write overlays/<case_id>.png for every case, and give the cards of the first `MOST_CARDS`.
+    """Write overlays/<case_id>.png for every case, and give the cards of the first, up to `MOST_BYTES`.
 
     Errors come first, the surest of them at the top; one case is in memory at a time.
 
@@ -57,11 +59,16 @@ def draw(
     folder = run / "overlays"
     folder.mkdir(exist_ok=True)
     cards: list[Card] = []
+    room = MOST_BYTES
     for prediction in sorted(predictions, key=_surest_errors_first):
-        overlay = overlays.draw(prediction, case_maps.load(run, prediction), class_names)
+        case = case_maps.load(run, prediction)
+        overlay = overlays.draw(prediction, case, class_names)
         write_bytes(folder / f"{prediction.case_id}.png", _png(overlay.whole))
-        if len(cards) < MOST_CARDS:
-            cards.append(_card(prediction, class_names, dice.get(prediction.case_id), overlay.strip))
+        rival = None if case.margin is None else class_names[case.margin.rival]
+        card = _card(prediction, class_names, rival, dice.get(prediction.case_id), overlay.strip)
+        room -= len(card.thumbnail)
+        if room >= 0:
+            cards.append(card)
     return cards
 
 
@@ -70,13 +77,16 @@ def _surest_errors_first(prediction: Prediction) -> tuple[bool, float, str]:
     return right, prediction.probabilities[prediction.label], prediction.case_id
 
 
-def _card(prediction: Prediction, names: Sequence[str], dice: float | None, strip: Image.Image) -> Card:
+def _card(
+    prediction: Prediction, names: Sequence[str], rival: str | None, dice: float | None, strip: Image.Image
+) -> Card:
     shares = zip(names, prediction.probabilities, strict=True)
     return Card(
         case_id=prediction.case_id,
         right=prediction.predicted == prediction.label,
         derived=names[prediction.predicted],
         reference=names[prediction.label],
+        rival=rival,
         probabilities=tuple(sorted(shares, key=lambda share: -share[1])[:3]),
         dice=dice,
         link=quote(f"overlays/{prediction.case_id}.png"),

@@ -56,7 +56,7 @@ def heat_limit(evidence: npt.NDArray[np.float32]) -> float:
 
 
 def heat(evidence: npt.NDArray[np.float32], limit: float) -> Array:
-    """Colour evidence from blue (against) over white (zero) to red (for); `limit` gets the full colour."""
+    """Colour shares from blue (below zero) over white (zero) to red (above zero); `limit` gets the full colour."""
     place = np.clip(evidence / limit, -1, 1) * 128 + 128
     return np.asarray(_HEAT[place.round().astype(np.intp)], dtype=np.uint8)
 

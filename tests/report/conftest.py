@@ -23,6 +23,9 @@ def _save_maps(run: Path, prediction: Prediction, rng: np.random.Generator, *, w
             "foreground": gold * np.uint8(255),
             "evidence": evidence,
             "score": evidence.sum(),
+            "margin": -evidence,
+            "margin_sum": -evidence.sum(),
+            "rival": np.int64(1 - prediction.predicted),
             "gold": gold,
             "field_of_view": np.ones_like(gold),
         }

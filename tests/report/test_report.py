@@ -14,6 +14,9 @@ from cvs_med.errors import RunError
 from cvs_med.report import gallery
 
 
+IMAGE = {"image": np.zeros((4, 4, 3), np.uint8)}
+
+
 class _Reader(HTMLParser):
     """Collects what a page holds, as a browser would see it."""
 
@@ -37,6 +40,25 @@ class _Reader(HTMLParser):
         if self.tags[-1:] == ["h2"] and data.strip():
             self.headings.append(data)
         self.text += data
+
+
+class _Balance(HTMLParser):
+    """Follows which elements are open."""
+
+    VOID = frozenset({"meta", "img", "br"})
+
+    def check(self, text: str) -> None:
+        self.open: list[str] = []
+        self.feed(text)
+        self.close()
+        assert self.open == []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        if tag not in self.VOID:
+            self.open.append(tag)
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.open.pop() == tag, f"line {self.getpos()[0]}"
 
 
 def _read(page: Path) -> _Reader:
@@ -74,6 +96,35 @@ def test_names_and_texts_of_the_run_are_escaped(map_run: Path) -> None:
         assert text in page.text
 
 
+def test_the_page_explains_the_heat_maps_that_there_are(map_run: Path) -> None:
+    with_margin = _read(report.write(map_run)).text
+    assert "Why the derived class rather than the runner-up" in with_margin
+    assert "Runner-up: healthy." in with_margin
+    for path in map_run.glob("fold-*/maps/*.npz"):
+        with np.load(path) as stored:
+            kept = {name: stored[name] for name in stored.files if name not in {"margin", "margin_sum", "rival"}}
+        np.savez_compressed(path, **kept)
+    without = _read(report.write(map_run)).text
+    assert "Evidence for the derived class" in without
+    assert "runner-up" not in without.lower()
+
+
+def test_figures_and_overlays_show_something(map_run: Path) -> None:
+    report.write(map_run)
+    names = {path.name for path in (map_run / "figures").iterdir()}
+    assert names == {"accuracy.png", "confusion.png", "learning.png", "dice.png"}
+    for path in [*(map_run / "figures").iterdir(), *(map_run / "overlays").iterdir()]:
+        with Image.open(path) as image:
+            colours = image.convert("RGB").getcolors(1 << 20)
+        assert colours is not None
+        assert len(colours) > 50
+
+
+@pytest.mark.parametrize("kind", ["map_run", "mapless_run"])
+def test_every_element_of_the_page_is_closed_in_order(request: pytest.FixtureRequest, kind: str) -> None:
+    _Balance().check(report.write(request.getfixturevalue(kind)).read_text(encoding="utf-8"))
+
+
 def test_every_card_leads_to_its_overlay_and_errors_come_first(map_run: Path) -> None:
     page = _read(report.write(map_run))
     targets = [map_run / unquote(link) for link in page.links if link.startswith("overlays/")]
@@ -100,7 +151,8 @@ def test_a_second_report_has_the_same_bytes(map_run: Path) -> None:
 
 
 def test_a_long_gallery_says_what_it_leaves_out(map_run: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(gallery, "MOST_CARDS", 2)
+    sizes = [len(image["src"] or "") for image in _read(report.write(map_run)).images[4:]]
+    monkeypatch.setattr(gallery, "MOST_BYTES", sum(sizes[:2]) + sizes[2] // 2)
     page = _read(report.write(map_run))
     assert "2 of 6 images are shown here" in page.text
     assert len(list((map_run / "overlays").iterdir())) == 6
@@ -113,11 +165,26 @@ def test_a_long_gallery_says_what_it_leaves_out(map_run: Path, monkeypatch: pyte
         {"image": np.zeros((4, 4), np.uint8)},
         {"image": np.zeros((4, 4, 3), np.uint8), "evidence": np.zeros((5, 5), np.float32)},
         {"image": np.array([{}])},
+        IMAGE | {"label_map": np.full((4, 4), 3, np.uint8)},
+        IMAGE | {"evidence": np.full((4, 4), np.nan, np.float32)},
+        IMAGE | {"margin": np.zeros((4, 4), np.float32)},
+        IMAGE | {"margin": np.zeros((4, 4), np.float32), "margin_sum": np.float32(0), "rival": np.int64(2)},
+        IMAGE | {"evidence": np.zeros((4, 4), np.float32), "score": np.zeros(2)},
     ],
-    ids=["nothing", "no colour", "sizes", "pickled"],
+    ids=["nothing", "no colour", "sizes", "pickled", "class", "nan", "no runner-up", "unknown runner-up", "two scores"],
 )
 def test_damaged_maps_are_named(map_run: Path, arrays: dict[str, np.ndarray]) -> None:
     np.savez(map_run / "fold-0" / "maps" / "c1 'é#.npz", **arrays)
+    with pytest.raises(RunError, match=r"c1 'é#\.npz"):
+        report.write(map_run)
+
+
+@pytest.mark.parametrize("where", [0.3, 0.6])
+def test_maps_with_a_flipped_byte_are_named(map_run: Path, where: float) -> None:
+    path = map_run / "fold-0" / "maps" / "c1 'é#.npz"
+    content = bytearray(path.read_bytes())
+    content[int(where * len(content))] ^= 255
+    path.write_bytes(content)
     with pytest.raises(RunError, match=r"c1 'é#\.npz"):
         report.write(map_run)
 

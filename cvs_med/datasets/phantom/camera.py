@@ -23,10 +23,11 @@ def expose(
 
 def _light(rng: np.random.Generator, sheet: Sheet, person: Person) -> Plane:
     """Return the illumination: a flash that is off-centre, falls off to the margin, and is never quite even."""
-    x, y = sheet.around((float(rng.normal(0, 0.12)), float(rng.normal(0, 0.08))))
-    falloff = np.float32(rng.uniform(0.25, 1.0)) * (np.square(x) + np.square(y))
-    uneven = np.float32(0.03) * cloud(rng, sheet.shape, 2)
-    return np.clip(np.float32(1.14 * person.exposure) * (1 - falloff + uneven), 0, None)
+    x, y = sheet.around((float(rng.normal(0, 0.11)), float(rng.normal(0, 0.08))))
+    falloff = np.exp(np.float32(-rng.uniform(0.25, 1.15)) * (np.square(x) + np.square(y)))
+    uneven = 1 + np.float32(0.03) * cloud(rng, sheet.shape, 2)
+    light: Plane = np.float32(1.14 * person.exposure) * falloff * uneven
+    return light
 
 
 def _haze(rng: np.random.Generator, picture: Plane, sheet: Sheet) -> None:

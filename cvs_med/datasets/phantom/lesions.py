@@ -76,7 +76,7 @@ class Wedge:
 def wedge(rng: np.random.Generator) -> Wedge:
     """Draw a defect above or below the fovea."""
     side = 1 if rng.random() < 0.6 else -1
-    return Wedge(side * float(rng.uniform(0.85, 1.25)), float(rng.uniform(0.12, 0.24)), float(rng.uniform(0.08, 0.24)))
+    return Wedge(side * float(rng.uniform(0.85, 1.25)), float(rng.uniform(0.12, 0.24)), float(rng.uniform(0.14, 0.32)))
 
 
 def retinopathy(rng: np.random.Generator, disc: Point, fovea: Point) -> tuple[Lesion, ...]:
