@@ -98,7 +98,9 @@ def test_the_panels_say_which_class_leads_which(monkeypatch: pytest.MonkeyPatch)
     assert "all pixels sum to the lead, +80000.000" in said
 
 
-@pytest.mark.parametrize(("value", "shown", "unit"), [(0.5, "5.0", "10⁻¹"), (0.996, "1.0", "10⁰"), (9.96e-5, "1.0", "10⁻⁴")])
+@pytest.mark.parametrize(
+    ("value", "shown", "unit"), [(0.5, "5.0", "10⁻¹"), (0.996, "1.0", "10⁰"), (9.96e-5, "1.0", "10⁻⁴")]
+)
 def test_a_scale_has_one_digit_before_the_point(
     monkeypatch: pytest.MonkeyPatch, value: float, shown: str, unit: str
 ) -> None:

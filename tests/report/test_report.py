@@ -13,7 +13,6 @@ from cvs_med import report
 from cvs_med.errors import RunError
 from cvs_med.report import gallery
 
-
 IMAGE = {"image": np.zeros((4, 4, 3), np.uint8)}
 
 
