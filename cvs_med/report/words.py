@@ -82,10 +82,8 @@ def beside_baselines(run: RunMetrics) -> str:
     name, best = max(run.baselines.items(), key=lambda item: item[1].accuracy.successes)
     more = run.result.accuracy.successes - best.accuracy.successes
     compared = f"{more} more than" if more > 0 else f"{-more} fewer than" if more < 0 else "as many as"
-    return (
-        f"That is {compared} the best baseline, {method(name)}: {sentence(best.accuracy)}. "
-        "Whether that difference could be chance is not tested here."
-    )
+    said = f"That is {compared} the best baseline, {method(name)}: {sentence(best.accuracy)}."
+    return f"{said} Whether that difference could be chance is not tested here." if more else said
 
 
 def listed(names: Sequence[str], word: str = "and") -> str:

@@ -10,6 +10,7 @@ import pytest
 from PIL import Image
 from scipy.ndimage import binary_dilation, label
 
+from cvs_med.datasets import get
 from cvs_med.datasets.phantom import lesions, make, scene, trees
 from cvs_med.datasets.phantom.canvas import HALF_WIDTH, blank_sheet
 from cvs_med.datasets.phantom.develop import develop
@@ -207,6 +208,20 @@ def test_exif_times_tell_the_sittings(made: Path) -> None:
         else:
             assert minutes > 180
     assert together == {(f"01_{kind}", f"02_{kind}") for kind in scene.CLASSES}
+
+
+def test_the_data_set_is_sound_and_balanced_and_groups_the_two_eyes_of_one_person(made: Path) -> None:
+    dataset = get("phantom")
+    assert dataset.check(made) == []
+    cases = dataset.cases(made)
+    assert Counter(case.label for case in cases) == dict.fromkeys(range(3), CASES // 3)
+    sittings: dict[str | None, set[str]] = {}
+    for case in cases:
+        sittings.setdefault(case.group, set()).add(case.id)
+    assert None not in sittings
+    pairs = [{f"01_{kind}", f"02_{kind}"} for kind in scene.CLASSES]
+    alone = [{f"{number:02d}_{kind}"} for number in (3, 4) for kind in scene.CLASSES]
+    assert sorted(map(sorted, sittings.values())) == sorted(map(sorted, pairs + alone))
 
 
 def test_a_persons_traits_are_drawn_without_the_class() -> None:

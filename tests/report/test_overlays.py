@@ -91,7 +91,7 @@ def test_the_panels_say_which_class_leads_which(monkeypatch: pytest.MonkeyPatch)
         text(pen, place, words, *args, **options)  # type: ignore[arg-type]  # passed on as they are
 
     monkeypatch.setattr(ImageDraw.ImageDraw, "text", listen)
-    overlays.draw(Prediction("a", "", 0, 0, (0.4, 0.6)), _with_margin(400), NAMES)
+    overlays.draw(Prediction("a", "", 0, 1, (0.4, 0.6)), _with_margin(400), NAMES)
     assert "Evidence for diseased" in said
     assert "Why diseased rather than healthy" in said
     assert said.index("for healthy") < said.index("for diseased")

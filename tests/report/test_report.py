@@ -1,6 +1,7 @@
 import io
 import re
 from base64 import b64decode
+from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
 from urllib.parse import unquote
@@ -11,7 +12,9 @@ from PIL import Image
 
 from cvs_med import report
 from cvs_med.errors import RunError
-from cvs_med.report import gallery
+from cvs_med.evaluation import evaluate_run
+from cvs_med.report import gallery, words
+from cvs_med.statistics.metrics import proportion
 
 IMAGE = {"image": np.zeros((4, 4, 3), np.uint8)}
 
@@ -199,3 +202,16 @@ def test_a_damaged_file_is_named(map_run: Path, name: str) -> None:
     (map_run / name).write_text("epoch\n1")
     with pytest.raises(RunError, match=name):
         report.write(map_run)
+
+
+@pytest.mark.parametrize(
+    ("right", "expected"), [(2, "2 fewer than"), (4, "as many as"), (5, "1 more than")], ids=["fewer", "even", "more"]
+)
+def test_the_best_baseline_is_compared_by_counts(map_run: Path, right: int, expected: str) -> None:
+    measured = evaluate_run(map_run)
+    best = replace(measured.result, accuracy=proportion(4, 6))
+    weak = replace(measured.result, accuracy=proportion(1, 6))
+    own = replace(measured.result, accuracy=proportion(right, 6))
+    said = words.beside_baselines(replace(measured, result=own, baselines={"majority": weak, "probe": best}))
+    assert said.startswith(f"That is {expected} the best baseline, probe (frozen features): 4 of 6 images")
+    assert ("difference" in said) == (right != 4)
