@@ -39,7 +39,7 @@ class Noise:
 
     def looks(self, case: int) -> list[Look]:
         """Give nothing: training does not look."""
-        raise NotImplementedError
+        pytest.fail("training looked at a case")
 
 
 class Levels(Noise):
