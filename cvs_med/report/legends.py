@@ -76,7 +76,7 @@ def signed(value: float) -> str:
 def _map_said(any_foreground: bool, gold: Array | None) -> list[str]:
     said = [] if any_foreground else ["no pixel was predicted as foreground"]
     if gold is not None and any_foreground:
-        said.append("bright: also in the gold mask; dark: not in the gold mask")
+        said.append("bright: also in the gold mask; dark: not in it")
     return said
 
 
