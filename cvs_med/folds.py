@@ -111,8 +111,11 @@ def _fresh(setup: Setup, seed: int) -> Network:
 
 def _calibrate(setup: Setup, network: Network, train: Sequence[int]) -> None:
     """Standardise the linear part by the training part, in all its views."""
-    chosen = list(train)
-    network.head.calibrate({level: values[:, chosen].flatten(0, 1) for level, values in setup.features.means.items()})
+    means, deviations = (
+        {level: values[:, list(train)].flatten(0, 1) for level, values in pooled.items()}
+        for pooled in (setup.features.means, setup.features.deviations)
+    )
+    network.head.calibrate({level: (means[level], deviations[level]) for level in means})
 
 
 def _source(setup: Setup, network: Network) -> Source:

@@ -99,15 +99,22 @@ def test_constant_maps_give_their_constant(q: Q, values: list[float], drawn: tup
     torch.testing.assert_close(class_logits(constant, q, inside), expected, atol=1e-4, rtol=1e-4)
 
 
-def test_foreground_q_listens_to_the_foreground_and_its_surroundings_only() -> None:
+def test_foreground_q_gives_half_of_its_weight_to_the_foreground_and_half_to_all_pixels() -> None:
     logits = torch.zeros(1, 3, 64, 64)
-    logits[:, 0] = 20  # Background, and sure of it.
-    logits[:, 2] = -20
-    logits[:, :, :16, :16] = torch.tensor([-20.0, 3.0, 1.0])[None, :, None, None]
-    decided = class_logits(logits, "foreground")[0]
-    assert decided[0] > 2 > class_logits(logits, "mean")[0, 0]
-    far = evidence(logits, "foreground")[0, :, 32:, 32:]
-    assert far.abs().sum() < 0.01 * decided.abs().sum()
+    logits[:, 0] = 30  # Background, and sure of it: 15/16 of the image says class 1.
+    logits[:, 2] = 4
+    logits[:, :, :16, :16] = torch.tensor([-30.0, 3.0, -2.0])[None, :, None, None]
+    expected = [3 * (0.5 + 0.5 / 16), -2 * (0.5 + 0.5 / 16) + 4 * 0.5 * 15 / 16]
+    assert class_logits(logits, "foreground")[0].tolist() == pytest.approx(expected, abs=1e-4)
+
+
+@given(maps())
+def test_without_any_foreground_the_foreground_q_is_the_mean(drawn: tuple[Tensor, Tensor]) -> None:
+    logits, inside = drawn
+    logits[:, 0] = 200
+    torch.testing.assert_close(
+        class_logits(logits, "foreground", inside), class_logits(logits, "mean", inside), atol=1e-4, rtol=1e-4
+    )
 
 
 @every_q

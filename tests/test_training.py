@@ -228,7 +228,7 @@ def test_an_absurd_rate_is_noticed(checkpoint: Path) -> None:
 def test_a_frozen_encoder_stays_as_it_was_with_its_statistics(checkpoint: Path) -> None:
     protocol = a_protocol(epochs=2)
     network = a_network(protocol, trainable="head", context=(3,))
-    network.head.calibrate(network.eval().features(torch.rand(4, 3, SIZE, SIZE)) | {3: torch.randn(4, 256)})
+    network.head.calibrate({3: (torch.randn(4, 256), torch.rand(4, 256))})
     before = copy.deepcopy(network.state_dict())
     train(network.head, Levels(network), protocol, checkpoint)
     after = network.state_dict()
@@ -252,7 +252,7 @@ def test_the_linear_part_has_a_rate_and_a_decay_of_its_own() -> None:
     protocol = a_protocol(context_rate=3, context_decay=0.2, weight_decay=0.1, learning_rate=0.5)
     network = a_network(protocol, trainable="head", context=(3, 4))
     rest, linear = build_optimiser(network.head, protocol.training).param_groups
-    assert (rest["rate"], rest["weight_decay"], len(linear["params"])) == (1, 0.1, 4)
+    assert (rest["rate"], rest["weight_decay"], len(linear["params"])) == (1, 0.1, 6)
     assert (linear["rate"], linear["weight_decay"]) == (3, 0.2)
     every = {id(value) for value in network.head.parameters()}
     assert {id(value) for group in (rest, linear) for value in group["params"]} == every

@@ -1,6 +1,7 @@
 """A decoder with skip connections that can follow a vessel one or two pixels wide."""
 
 from collections.abc import Mapping, Sequence
+from typing import TypeAlias
 
 import torch
 from torch import Tensor, nn
@@ -8,13 +9,17 @@ from torch.nn.functional import conv2d, interpolate
 
 from cvs_med.networks.deeplab import DeepLabHead
 
+Pooled: TypeAlias = tuple[Tensor, Tensor]
+"""Of one level, for n photographs: mean and standard deviation over the field of view, (n, C) each."""
+
 
 class SkipDecoder(nn.Module):
     """From coarse to fine: each level is narrowed, added to the enlarged coarser one, and mixed by a 3x3 convolution.
 
     With a `context` the work is divided, since few images teach a decoder where vessels are but let it learn classes by
     heart: the decoder tells foreground from background, one logit for all classes, and a linear part on standardised
-    coarse levels adds to it the class, pixel by pixel, as directly as a linear classifier on a frozen encoder would.
+    coarse levels adds to it the class, pixel by pixel, as directly as a linear classifier on a frozen encoder would: it
+    reads each channel and its square, so that the mean over pixels knows a channel's mean and how much it varies.
     """
 
     def __init__(
@@ -35,19 +40,20 @@ class SkipDecoder(nn.Module):
         self.narrow = nn.ModuleList(_unit(channels[level], width, kernel=1) for level in levels)
         self.mix = nn.ModuleList(_unit(width, width, kernel=3) for _ in levels)
         self.out = nn.Conv2d(width, 2 if context else out_channels, 1)
-        sources = sum(channels[level] for level in context)
+        sources = 2 * sum(channels[level] for level in context)
         self.context = nn.ModuleDict(
             {str(level): LinearLevel(channels[level], out_channels - 1, sources) for level in context}
         )
 
-    def calibrate(self, pooled: Mapping[int, Tensor]) -> None:
+    def calibrate(self, pooled: Mapping[int, Pooled]) -> None:
         """Fit the standardisation of the linear part.
 
         Args:
-            pooled: for each level its mean features over the field of view, (n, C): the training photographs only.
+            pooled: for each level the mean features over the field of view and their deviations, (n, C) each: of the
+                training photographs only.
         """
         for level, part in self._linear():
-            part.calibrate(pooled[level])
+            part.calibrate(*pooled[level])
 
     def forward(self, features: Mapping[int, Tensor]) -> Tensor:
         """Decode levels (B, C, h, w) to map logits (B, out_channels, H, W) at the resolution of the finest."""
@@ -82,33 +88,47 @@ class CoarseDecoder(nn.Module):
 
 
 class LinearLevel(nn.Module):
-    """A 1x1 projection of standardised features, the standardisation folded into the kernel."""
+    """A 1x1 projection of standardised features and of their standardised squares."""
 
     mean: Tensor
     scale: Tensor
+    square_mean: Tensor
+    square_scale: Tensor
 
     def __init__(self, channels: int, out_channels: int, sources: int) -> None:
-        """Start at zero; `sources` channels in all share the linear part."""
+        """Start at zero; `sources` channels and squares in all share the linear part."""
         super().__init__()
         self.weight = nn.Parameter(torch.zeros(out_channels, channels))
+        self.square_weight = nn.Parameter(torch.zeros(out_channels, channels))
         self.bias = nn.Parameter(torch.zeros(out_channels))
         self.sources = sources
-        self.register_buffer("mean", torch.zeros(channels))
-        self.register_buffer("scale", torch.ones(channels))
+        for name in ("mean", "square_mean"):
+            self.register_buffer(name, torch.zeros(channels))
+        for name in ("scale", "square_scale"):
+            self.register_buffer(name, torch.ones(channels))
 
-    def calibrate(self, pooled: Tensor) -> None:
+    def calibrate(self, means: Tensor, deviations: Tensor) -> None:
         """Take mean and deviation over photographs (n, C) rather than pixels: classes differ by photograph.
 
-        Dividing by the root of the number of channels keeps the sum of squares near one, so that one learning rate
-        fits any encoder.
+        Args:
+            means: mean of each photograph.
+            deviations: standard deviation within each photograph; with the mean it gives the mean square around
+                the mean of all photographs.
         """
-        self.mean.copy_(pooled.mean(dim=0))
-        self.scale.copy_(1 / ((pooled.std(dim=0) + 1e-5) * self.sources**0.5))
+        squares = deviations.square() + (means - means.mean(dim=0)).square()
+        for name, values in (("", means), ("square_", squares)):
+            getattr(self, f"{name}mean").copy_(values.mean(dim=0))
+            # Dividing by the root of the number of channels keeps the sum of squares near one, so that one learning
+            # rate fits any encoder.
+            getattr(self, f"{name}scale").copy_(1 / ((values.std(dim=0) + 1e-5) * self.sources**0.5))
 
     def forward(self, x: Tensor) -> Tensor:
         """Project (B, C, h, w) to (B, out_channels, h, w)."""
-        kernel = self.weight * self.scale
-        return conv2d(x, kernel[:, :, None, None], self.bias - kernel @ self.mean)
+        centred = x.float() - self.mean[:, None, None]
+        squares = centred.square() - self.square_mean[:, None, None]
+        kernels = self.weight * self.scale, self.square_weight * self.square_scale
+        of_values, of_squares = (kernel[:, :, None, None] for kernel in kernels)
+        return conv2d(centred, of_values, self.bias) + conv2d(squares, of_squares)
 
 
 def _unit(inputs: int, outputs: int, *, kernel: int) -> nn.Sequential:

@@ -6,7 +6,7 @@ from torch import Tensor, nn
 from torch.nn.functional import interpolate, relu
 
 from cvs_med.label_maps import Q, class_logits
-from cvs_med.networks.decoders import CoarseDecoder, SkipDecoder
+from cvs_med.networks.decoders import CoarseDecoder, Pooled, SkipDecoder
 from cvs_med.types import Output
 
 
@@ -24,7 +24,7 @@ class CvsHead(nn.Module):
         map_logits = interpolate(self.decoder(features).float(), size=(self.size, self.size), mode="bilinear")
         return Output(class_logits(map_logits, self.q, self.counted(inside)), map_logits)
 
-    def calibrate(self, pooled: Mapping[int, Tensor]) -> None:
+    def calibrate(self, pooled: Mapping[int, Pooled]) -> None:
         """Fit the standardisation of the decoder's linear part, if it has one; see `SkipDecoder.calibrate`."""
         if isinstance(self.decoder, SkipDecoder):
             self.decoder.calibrate(pooled)
@@ -53,7 +53,7 @@ class LinearHead(nn.Module):
         """Answer class logits (B, P) and no map."""
         return Output(self.linear(relu(self.norm(features[4])).mean(dim=(2, 3))), None)
 
-    def calibrate(self, pooled: Mapping[int, Tensor]) -> None:
+    def calibrate(self, pooled: Mapping[int, Pooled]) -> None:
         """Do nothing: this head normalises by the batch."""
 
     def linear_parameters(self) -> list[nn.Parameter]:

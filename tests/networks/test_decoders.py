@@ -1,7 +1,9 @@
 """Decoders: they follow thin vessels, keep the division of work, and standardise by what they are shown."""
 
+import numpy as np
 import pytest
 import torch
+from sklearn.preprocessing import StandardScaler
 from torch import Tensor
 
 from cvs_med.networks.decoders import CoarseDecoder, LinearLevel, SkipDecoder
@@ -34,8 +36,8 @@ def test_the_answer_has_the_resolution_of_the_finest_level(levels: tuple[int, ..
 @pytest.mark.parametrize(("levels", "context"), [((0, 2), ()), ((0, 2), (1, 3)), ((2,), (0,))])
 def test_the_levels_named_are_the_levels_read(levels: tuple[int, ...], context: tuple[int, ...]) -> None:
     decoder, features = a_decoder(levels, context), some_levels()
-    for part in decoder.context.values():
-        torch.nn.init.normal_(part.weight)  # type: ignore[arg-type]  # a LinearLevel
+    for weight in decoder.context.parameters():
+        torch.nn.init.normal_(weight)
     assert decoder.levels == tuple(sorted({*levels, *context}))
     expected = decoder(features)
     torch.testing.assert_close(decoder({level: features[level] for level in decoder.levels}), expected)
@@ -70,38 +72,73 @@ def test_the_linear_part_moves_classes_and_never_the_background() -> None:
     assert not torch.allclose(after[:, 1:], before[:, 1:])
 
 
-def test_the_linear_part_is_a_linear_classifier_on_standardised_features() -> None:
-    pooled = 5 + 3 * torch.randn(20, 10, generator=torch.Generator().manual_seed(0))
-    part = LinearLevel(10, 3, sources=10)
-    part.calibrate(pooled)
-    torch.nn.init.normal_(part.weight)
-    torch.nn.init.normal_(part.bias)
-    standard = (pooled - pooled.mean(dim=0)) / (pooled.std(dim=0) + 1e-5) / 10**0.5
-    expected = standard @ part.weight.T + part.bias
-    torch.testing.assert_close(part(pooled[:, :, None, None])[:, :, 0, 0], expected, atol=1e-4, rtol=1e-4)
+def photographs(levels: tuple[int, ...] = (3,), count: int = 20, pixels: int = 16) -> dict[int, Tensor]:
+    """Draw features whose mean and spread differ by photograph: level to (n, C, pixels, 1)."""
+    generator = torch.Generator().manual_seed(0)
+    drawn = {}
+    for level in levels:
+        shape = count, CHANNELS[level], 1, 1
+        middle, spread = 5 + 3 * torch.randn(shape, generator=generator), 1 + torch.rand(shape, generator=generator)
+        drawn[level] = middle + spread * torch.randn(count, CHANNELS[level], pixels, 1, generator=generator)
+    return drawn
+
+
+def pooled(features: dict[int, Tensor]) -> dict[int, tuple[Tensor, Tensor]]:
+    return {
+        level: (values.mean(dim=(2, 3)), values.std(dim=(2, 3), correction=0)) for level, values in features.items()
+    }
+
+
+def test_the_mean_of_the_linear_part_is_a_linear_classifier_on_standardised_means_and_squares() -> None:
+    features = photographs()[3]
+    part = LinearLevel(10, 3, sources=20)
+    part.calibrate(*pooled({3: features})[3])
+    for weight in part.parameters():
+        torch.nn.init.normal_(weight)
+    means = features.mean(dim=(2, 3))
+    squares = (features - means.mean(dim=0)[None, :, None, None]).square().mean(dim=(2, 3))
+    weights = [weight.detach().numpy() for weight in (part.weight, part.square_weight)]
+    # scikit-learn divides by the deviation of the sample, we by the estimate for the population, and by root 20.
+    standard = [StandardScaler().fit_transform(values) for values in (means, squares)]
+    scores = standard[0] @ weights[0].T + standard[1] @ weights[1].T
+    expected = scores * (19 / 20 / 20) ** 0.5 + part.bias.detach().numpy()
+    np.testing.assert_allclose(part(features).mean(dim=(2, 3)).detach().numpy(), expected, atol=1e-3)
 
 
 def test_standardised_features_have_a_mean_square_sum_near_one() -> None:
     decoder = a_decoder(context=(2, 4))
-    pooled = {level: 7 + 4 * torch.randn(50, CHANNELS[level]) for level in (2, 4)}
-    decoder.calibrate(pooled)
-    squares = sum(
-        ((pooled[level] - decoder.context[str(level)].mean) * decoder.context[str(level)].scale).square().sum(dim=1)
-        for level in (2, 4)
-    )
-    assert torch.as_tensor(squares).mean().item() == pytest.approx(1, abs=0.05)
+    features = photographs((2, 4), count=50)
+    decoder.calibrate(pooled(features))
+    total = torch.zeros(50)
+    for level in (2, 4):
+        part = decoder.context[str(level)]
+        centred = features[level] - part.mean[:, None, None]  # type: ignore[index]  # a buffer
+        squares = centred.square() - part.square_mean[:, None, None]  # type: ignore[index]
+        for values, scale in ((centred, part.scale), (squares, part.square_scale)):
+            total += (values.mean(dim=(2, 3)) * scale).square().sum(dim=1)
+    assert total.mean().item() == pytest.approx(1, abs=0.05)
+
+
+def test_the_linear_part_tells_photographs_apart_that_differ_only_in_how_much_they_vary() -> None:
+    quiet, loud = torch.full((1, 10, 8, 1), 2.0), torch.tensor([1.0, 3.0] * 4).view(1, 1, 8, 1).expand(1, 10, 8, 1)
+    part = LinearLevel(10, 2, sources=20)
+    part.calibrate(torch.tensor([[2.0], [2.0]]).expand(2, 10), torch.tensor([[0.0], [1.0]]).expand(2, 10))
+    torch.nn.init.ones_(part.weight)
+    assert torch.equal(part(quiet).mean(dim=(2, 3)), part(loud).mean(dim=(2, 3)))
+    torch.nn.init.ones_(part.square_weight)
+    assert (part(loud).mean(dim=(2, 3)) > part(quiet).mean(dim=(2, 3))).all()
 
 
 def test_a_channel_that_is_always_zero_says_nothing() -> None:
-    part = LinearLevel(3, 2, sources=3)
-    part.calibrate(torch.zeros(5, 3))
+    part = LinearLevel(3, 2, sources=6)
+    part.calibrate(torch.zeros(5, 3), torch.zeros(5, 3))
     torch.nn.init.ones_(part.weight)
     assert torch.equal(part(torch.zeros(1, 3, 2, 2)), torch.zeros(1, 2, 2, 2))
 
 
 def test_the_standardisation_is_part_of_the_state() -> None:
     decoder, other = a_decoder(context=(3,)), a_decoder(context=(3,))
-    decoder.calibrate({3: torch.randn(6, 10)})
+    decoder.calibrate(pooled(photographs()))
     other.load_state_dict(decoder.state_dict())
     assert torch.equal(other.context["3"].mean, decoder.context["3"].mean)  # type: ignore[arg-type]
     assert torch.equal(other.context["3"].scale, decoder.context["3"].scale)  # type: ignore[arg-type]

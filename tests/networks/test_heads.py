@@ -54,10 +54,10 @@ def test_the_map_is_of_32_bits_under_autocast() -> None:
 def test_a_head_knows_its_levels_and_its_linear_part() -> None:
     head = a_head(context=(3, 4))
     assert head.levels == (0, 1, 3, 4)
-    assert [tuple(value.shape) for value in head.linear_parameters()] == [(3, 10), (3,), (3, 12), (3,)]
-    pooled = {level: torch.randn(9, channels) for level, channels in enumerate(CHANNELS)}
+    assert [tuple(value.shape) for value in head.linear_parameters()] == [(3, 10)] * 2 + [(3,)] + [(3, 12)] * 2 + [(3,)]
+    pooled = {level: (torch.randn(9, channels), torch.rand(9, channels)) for level, channels in enumerate(CHANNELS)}
     head.calibrate(pooled)
-    torch.testing.assert_close(head.decoder.context["3"].mean, pooled[3].mean(dim=0))
+    torch.testing.assert_close(head.decoder.context["3"].mean, pooled[3][0].mean(dim=0))
 
 
 def test_a_deeplab_head_has_no_linear_part() -> None:
