@@ -18,8 +18,9 @@ def bench() -> None:
 def train(dataset: str, data_dir: Path | None, rounds: int, as_json: bool) -> None:
     """Compare a training step as it is done with 32 bits and contiguous memory, and with no augmentation."""
     from cvs_med import benchmark
-    from cvs_med.cli.machine import cache_folder, workers
+    from cvs_med.cli.machine import cache_folder, keep_memory, workers
 
+    keep_memory()
     result = benchmark.train(
         dataset, data_dir=data_dir, cache_dir=cache_folder(), workers=workers(), rounds=rounds
     )

@@ -55,7 +55,7 @@ def cv(
     evidence, an overlay for every case, and report.html.
     """
     from cvs_med import datasets
-    from cvs_med.cli.machine import accelerator, cache_folder, workers
+    from cvs_med.cli.machine import accelerator, cache_folder, keep_memory, workers
     from cvs_med.cli.watch import Watch
 
     datasets.get(dataset)
@@ -77,6 +77,7 @@ def cv(
     device = accelerator(device)
     resolved = load_protocol(protocol or _usual(dataset, device), [*given, *changes])
     run = out or _folder(resolved)
+    keep_memory()
     with Watch(resolved, quiet=as_json) as watch:
         from cvs_med.experiment import cross_validate
 
