@@ -1,8 +1,10 @@
-"""The overlays of a run, drawn one after the other, and the cards that show them in the page."""
+"""The overlays of a run, drawn a few at a time, and the cards that show them in the page."""
 
 import base64
 import io
+import os
 from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import quote
@@ -17,6 +19,9 @@ MOST_BYTES = 9_000_000
 """What the thumbnails may take in the page, which shall stay below 10 MB; one takes 50 to 200 kB."""
 
 _THUMBNAIL = (720, 720)
+
+_AT_ONCE = 32
+"""Cases drawn before it is looked whether the page has room for more."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,25 +56,37 @@ def draw(
 ) -> list[Card]:
     """Write overlays/<case_id>.png for every case, and give the cards of the first, up to `MOST_BYTES`.
 
-    Errors come first, the surest of them at the top; one case is in memory at a time.
+    Errors come first, the surest of them at the top; a core draws one case at a time.
 
     Raises:
         RunError: the maps of a case are missing or damaged.
     """
-    folder = run / "overlays"
-    folder.mkdir(exist_ok=True)
+    (run / "overlays").mkdir(exist_ok=True)
+
+    def one(prediction: Prediction) -> Card | None:
+        return _draw(run, prediction, class_names, dice.get(prediction.case_id), shown=room > 0)
+
+    order = sorted(predictions, key=_surest_errors_first)
     cards: list[Card] = []
     room = MOST_BYTES
-    for prediction in sorted(predictions, key=_surest_errors_first):
-        case = case_maps.load(run, prediction)
-        overlay = overlays.draw(prediction, case, class_names)
-        write_bytes(folder / f"{prediction.case_id}.png", _png(overlay.whole))
-        rival = None if case.margin is None else class_names[case.margin.rival]
-        card = _card(prediction, class_names, rival, dice.get(prediction.case_id), overlay.strip)
-        room -= len(card.thumbnail)
-        if room >= 0:
-            cards.append(card)
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        for start in range(0, len(order), _AT_ONCE):
+            for card in pool.map(one, order[start : start + _AT_ONCE]):
+                room -= 0 if card is None else len(card.thumbnail)
+                if card is not None and room >= 0:
+                    cards.append(card)
     return cards
+
+
+def _draw(
+    run: Path, prediction: Prediction, names: Sequence[str], dice: float | None, *, shown: bool
+) -> Card | None:
+    """Write the overlay of one case, and give its card if it is to be shown."""
+    case = case_maps.load(run, prediction)
+    overlay = overlays.draw(prediction, case, names)
+    write_bytes(run / "overlays" / f"{prediction.case_id}.png", _png(overlay.whole))
+    rival = None if case.margin is None else names[case.margin.rival]
+    return _card(prediction, names, rival, dice, overlay.strip) if shown else None
 
 
 def _surest_errors_first(prediction: Prediction) -> tuple[bool, float, str]:
