@@ -17,6 +17,9 @@ from cvs_med.types import Floats
 
 Parts = Sequence[tuple[Sequence[int], Sequence[int]]]
 
+_BYTES_A_PIXEL = 24
+"""Of a case's maps and overlay, before compression."""
+
 
 def cross_validate(
     protocol: Protocol,
@@ -53,6 +56,7 @@ def cross_validate(
         )
         folder.require_same("inputs.json", {"photographs": setup.photographs.key, "encoder": setup.encoder})
         parts = _parts(setup, _deal(setup, folder))
+        folder.require_room(_bytes_to_come(setup, [part for n, part in enumerate(parts) if not folder.done(n)]))
         _describe(setup, folder)
         _run_folds(setup, folder, parts)
         _run_baselines(setup, folder, parts)
@@ -88,6 +92,18 @@ def _parts(setup: Setup, folds: Folds) -> Parts:
     tests = [[position[name] for name in fold] for fold in folds.folds]
     everyone = range(len(position))
     return [([number for number in everyone if number not in set(test)], test) for test in tests]
+
+
+def _bytes_to_come(setup: Setup, unfinished: Parts) -> int:
+    """Estimate what the unfinished folds will write: models, two checkpoints while one replaces the other, maps."""
+    protocol = setup.protocol
+    pictures: int = sum(len(test) for _, test in unfinished) * protocol.images.size**2 * _BYTES_A_PIXEL
+    if protocol.method == "probe" or not unfinished:
+        return pictures
+    trained = setup.network.head if setup.network.frozen else setup.network
+    model: int = sum(value.nbytes for value in trained.state_dict().values())
+    states = {"sgd": 1, "adamw": 2}[protocol.training.optimiser]
+    return pictures + model * (len(unfinished) + 2 * (1 + states))
 
 
 def _describe(setup: Setup, folder: RunFolder) -> None:

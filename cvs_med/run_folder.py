@@ -33,6 +33,10 @@ class RunFolder:
         (folder / "maps").mkdir(parents=True, exist_ok=True)
         return folder
 
+    def done(self, number: int) -> bool:
+        """Say whether a fold is finished."""
+        return (self.path / f"fold-{number}" / "predictions.csv").exists()
+
     def baseline(self, name: str) -> Path:
         """Table of one baseline."""
         (self.path / "baselines").mkdir(exist_ok=True)
@@ -50,6 +54,16 @@ class RunFolder:
         elif read_json(file, dict[str, str]) != content:
             raise changed(self.path, name)
 
+    def require_room(self, needed_bytes: int) -> None:
+        """Check that so many bytes can still be written.
+
+        Raises:
+            DataError: the disk has less.
+        """
+        problems = check_writable(self.path, needed_bytes)
+        if problems:
+            raise DataError(problems)
+
     def write_json(self, name: str, content: Any) -> None:  # noqa: ANN401 - whatever JSON can hold
         """Write a small file for programs and people."""
         write_bytes(self.path / name, f"{json.dumps(content, indent=2, ensure_ascii=False)}\n".encode())
@@ -63,9 +77,7 @@ def opened(path: Path, protocol: Protocol) -> Iterator[RunFolder]:
         DataError: it cannot be written, or the disk is full.
         RunError: another process works in it, or it holds a run of another protocol.
     """
-    problems = check_writable(path, _LEAST_ROOM)
-    if problems:
-        raise DataError(problems)
+    RunFolder(path).require_room(_LEAST_ROOM)
     path.mkdir(parents=True, exist_ok=True)
     with (path / ".lock").open("a+") as lock:
         _lock(lock.fileno(), path)

@@ -3,6 +3,7 @@
 import hashlib
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -17,7 +18,7 @@ from click.testing import CliRunner
 
 from cvs_med import environment
 from cvs_med.cli import main
-from cvs_med.errors import RunError
+from cvs_med.errors import DataError, RunError
 from cvs_med.tables import read_predictions, read_segmentation
 
 CLASSES = ("healthy", "diabetic retinopathy", "glaucoma")
@@ -234,3 +235,15 @@ def _contents(out: Path) -> dict[str, str]:
         if name not in {"environment.json", ".lock"}:
             found[name] = hashlib.sha256(content).hexdigest()
     return found
+
+
+def test_room_for_models_and_checkpoints_is_asked_for_before_training(
+    cross_validate: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    free = shutil.disk_usage(tmp_path)._replace(free=300_000_000)
+    monkeypatch.setattr("shutil.disk_usage", lambda path: free)
+    # ResNet-18 has 45 MB of weights; AdamW keeps two numbers more of each, and one checkpoint replaces another.
+    with pytest.raises(DataError, match=r"expected 4\d\d MB of free space, found 300 MB"):
+        cross_validate(tmp_path / "whole", "training.epochs=1")
+    assert not (tmp_path / "whole" / "fold-0").exists()
+    cross_validate(tmp_path / "head", "training.epochs=1", *FROZEN)
