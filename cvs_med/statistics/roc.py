@@ -137,10 +137,11 @@ def delong(positive: npt.NDArray[np.bool_], scores: Floats, folds: Integers, lev
     """Give the AUROC with DeLong's variance and an interval.
 
     The interval is taken on the logit scale: on the plain scale it passes 1, and 15 positive and 30 negative cases
-    with a true area of 0.95 give 83 % coverage for 95. On the logit scale it is 94 to 97 % with these 45 cases for
-    areas from 0.6 to 0.98 and classes of equal spread (91 % where positives spread twice as wide and the area is
-    0.95). Where DeLong's variance is 0, as with a perfect separation, the interval is Newcombe's, which needs none.
-    Cases count as independent; for groups, see `bootstrap.cluster_bootstrap`.
+    with a true area of 0.95 give 83 % coverage for 95. On the logit scale it is 94 to 96 % with these 45 cases for
+    areas from 0.6 to 0.95 and classes of equal spread (91 % where positives spread twice as wide and the area is
+    0.95), 98 % at 0.98; averaged over five folds of 9 it is 96 to 99 %. Where DeLong's variance is 0, as with a
+    perfect separation, the interval is Newcombe's, which needs none. Cases count as independent; for groups, see
+    `bootstrap.cluster_bootstrap`.
 
     Args:
         positive: (N,), whether a case is of the class.
@@ -166,6 +167,9 @@ def delong(positive: npt.NDArray[np.bool_], scores: Floats, folds: Integers, lev
 
 def delong_test(positive: npt.NDArray[np.bool_], first: Floats, second: Floats, folds: Integers) -> AreaDifference:
     """Test whether two scores of the same cases have the same AUROC.
+
+    With 15 positive and 30 negative cases it finds a difference between equals in 5 to 6 of 100 experiments for areas
+    up to 0.85, in 2 at 0.95, and in fewer over five folds. Cases count as independent.
 
     Args:
         positive: (N,), whether a case is of the class.
