@@ -28,6 +28,10 @@ class RunError(CvsMedError):
     """A run folder is in use, incomplete, damaged, or belongs to another protocol."""
 
 
+class StatisticsError(CvsMedError, ValueError):
+    """Numbers were given from which a statistic cannot be computed."""
+
+
 @dataclass(frozen=True, slots=True)
 class Problem:
     """One fault of a data set.

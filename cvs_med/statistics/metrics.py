@@ -8,7 +8,9 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from cvs_med.statistics.checks import require, require_labels, require_one_length
 from cvs_med.statistics.intervals import wilson
+from cvs_med.statistics.roc import auroc_by_fold
 from cvs_med.types import Floats, Integers
 
 
@@ -25,6 +27,20 @@ class Proportion:
     def share(self) -> float | None:
         """Successes over n; None where n is 0."""
         return self.successes / self.n if self.n else None
+
+
+@dataclass(frozen=True, slots=True)
+class PredictiveValue:
+    """A predictive value, and the prevalence without which it says nothing.
+
+    Attributes:
+        value: cases for which the answer is true, among those that got it.
+        prevalence: share of the class among these cases; where the class is rarer, a positive answer is less often
+            true. None without any case.
+    """
+
+    value: Proportion
+    prevalence: float | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +62,14 @@ def proportion(successes: int, n: int) -> Proportion:
 
 
 def confusion_matrix(labels: Integers, predicted: Integers, classes: int) -> Integers:
-    """Count cases by reference class (rows) and predicted class (columns); (P, P)."""
+    """Count cases by reference class (rows) and predicted class (columns); (P, P).
+
+    Raises:
+        StatisticsError: lengths differ, or a class is not 0 to P - 1.
+    """
+    require_one_length(labels=labels, predicted=predicted)
+    require_labels(labels, classes)
+    require_labels(predicted, classes, "predicted")
     matrix = np.zeros((classes, classes), dtype=np.int64)
     np.add.at(matrix, (labels, predicted), 1)
     return matrix
@@ -75,16 +98,28 @@ def specificity(matrix: Integers, of_class: int) -> Proportion:
     return proportion(others.sum() - others[:, of_class].sum(), others.sum())
 
 
+def positive_predictive_value(matrix: Integers, of_class: int) -> PredictiveValue:
+    """Count, among the cases that were given a class, those that are of it."""
+    value = proportion(matrix[of_class, of_class], matrix[:, of_class].sum())
+    return PredictiveValue(value, _prevalence(matrix, of_class))
+
+
+def negative_predictive_value(matrix: Integers, of_class: int) -> PredictiveValue:
+    """Count, among the cases that were not given a class, those that are not of it."""
+    others = np.delete(matrix, of_class, axis=1)
+    value = proportion(others.sum() - others[of_class].sum(), others.sum())
+    return PredictiveValue(value, _prevalence(matrix, of_class))
+
+
 def macro_auroc(labels: Integers, probabilities: Floats) -> Auroc:
     """Average the one-vs-rest AUROC over the classes of ONE fold.
 
-    Scores of networks trained apart have no common scale, so folds are never pooled: call it for each and average.
+    Scores of networks trained apart have no common scale, so folds are never pooled. For cases of several folds there
+    is `roc.auroc_by_fold`, which cannot pool them.
     """
-    classes = range(probabilities.shape[1])
-    absent = tuple(c for c in classes if not np.any(labels == c))
-    if absent:
-        return Auroc(None, absent)
-    return Auroc(float(np.mean([_auroc(labels == c, probabilities[:, c]) for c in classes])), ())
+    fold = auroc_by_fold(labels, probabilities, np.zeros_like(labels))
+    absent = tuple(c for c in range(probabilities.shape[1]) if not np.any(labels == c))
+    return Auroc(None if absent else fold.macro, absent)
 
 
 def dice(
@@ -99,17 +134,18 @@ def dice(
 
     Returns:
         Twice the common area over the sum of both areas; None where both are empty.
+
+    Raises:
+        StatisticsError: shapes differ.
     """
     region = np.ones(gold.shape, dtype=bool) if inside is None else inside != 0
+    same = predicted.shape == gold.shape == region.shape
+    require(same, "masks of one shape", f"shapes {predicted.shape}, {gold.shape}, {region.shape}")
     first, second = (predicted != 0) & region, (gold != 0) & region
     total = int(first.sum()) + int(second.sum())
     return 2 * int((first & second).sum()) / total if total else None
 
 
-def _auroc(positive: npt.NDArray[np.bool_], scores: Floats) -> float:
-    """Give the chance that a positive case scores above a negative one, ties counting half (Mann-Whitney)."""
-    _, place, counts = np.unique(scores, return_inverse=True, return_counts=True)
-    ranks = (np.cumsum(counts) - (counts - 1) / 2)[place]
-    positives = int(positive.sum())
-    wins = ranks[positive].sum() - positives * (positives + 1) / 2
-    return float(wins / (positives * (positive.size - positives)))
+def _prevalence(matrix: Integers, of_class: int) -> float | None:
+    cases = int(matrix.sum())
+    return int(matrix[of_class].sum()) / cases if cases else None

@@ -1,0 +1,62 @@
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from sklearn.metrics import confusion_matrix
+
+from cvs_med.errors import StatisticsError
+from cvs_med.statistics.decision import net_benefit
+
+THRESHOLDS = np.array([0.05, 0.1, 0.5, 0.9])
+
+
+@given(st.integers(0, 10_000))
+def test_it_counts_what_scikit_learns_confusion_matrix_counts(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    positive, probabilities = rng.random(45) < 0.4, rng.integers(0, 21, 45) / 20
+    found = net_benefit(positive, probabilities, THRESHOLDS)
+    for threshold, benefit in zip(found.thresholds, found.method, strict=True):
+        _, false, _, true = confusion_matrix(positive, probabilities >= threshold, labels=[False, True]).ravel()
+        assert benefit == pytest.approx((true - false * threshold / (1 - threshold)) / 45)
+    assert found.prevalence == pytest.approx(positive.mean())
+
+
+def test_a_worked_example() -> None:
+    # 100 patients, 20 of them ill; at a threshold of 1/5 the method treats 18 ill and 24 healthy ones.
+    positive = np.arange(100) < 20
+    probabilities = np.where((np.arange(100) < 18) | (np.arange(100) >= 76), 0.3, 0.1)
+    found = net_benefit(positive, probabilities, np.array([0.2]))
+    assert found.method == pytest.approx((0.18 - 0.24 / 4,))
+    assert found.treat_all == pytest.approx((0.2 - 0.8 / 4,))
+    assert found.prevalence == 0.2
+
+
+@given(st.integers(0, 10_000))
+def test_knowing_the_truth_is_best_and_a_constant_is_treating_all_or_nobody(seed: int) -> None:
+    positive = np.random.default_rng(seed).random(45) < 0.4
+    perfect = net_benefit(positive, positive.astype(float), THRESHOLDS)
+    assert perfect.method == pytest.approx([positive.mean()] * 4)
+    constant = net_benefit(positive, np.full(45, 0.3), THRESHOLDS)
+    assert constant.method == pytest.approx([*constant.treat_all[:2], 0, 0])
+
+
+def test_treating_all_is_worth_nothing_at_the_prevalence() -> None:
+    positive = np.arange(40) < 10
+    assert net_benefit(positive, np.full(40, 0.5), np.array([0.25])).treat_all == pytest.approx([0])
+
+
+@pytest.mark.parametrize(
+    ("positive", "probabilities", "thresholds", "found"),
+    [
+        (np.ones(3, bool), np.full(3, 1.1), THRESHOLDS, "3 outside"),
+        (np.ones(3, bool), np.full(2, 0.5), THRESHOLDS, "positive of 3, probabilities of 2"),
+        (np.ones(3, bool), np.full(3, 0.5), np.array([0.0]), r"\[0.0\]"),
+        (np.ones(3, bool), np.full(3, 0.5), np.array([1.0]), r"\[1.0\]"),
+        (np.ones(3), np.full(3, 0.5), THRESHOLDS, "float64"),
+    ],
+)
+def test_what_has_no_benefit_is_refused(
+    positive: np.ndarray, probabilities: np.ndarray, thresholds: np.ndarray, found: str
+) -> None:
+    with pytest.raises(StatisticsError, match=f"expected .*found {found}"):
+        net_benefit(positive, probabilities, thresholds)
