@@ -115,7 +115,7 @@ def test_a_run_without_a_name_gets_one_that_the_same_command_finds_again(
         (["--set", "training.epoch=3"], "training.epoch (given by an option): expected one of optimiser"),
         (["--set", "training.epochs"], "Expected KEY=VALUE such as training.epochs=3"),
         (["--set", "training.epochs=many"], "training.epochs (given by an option)"),
-        (["--backbone", "vgg"], "network.backbone (given by an option): Input should be 'resnet18'"),
+        (["--backbone", "vgg"], "network.backbone (given by an option): expected resnet18, resnet34"),
         (["--folds", "1"], "splits.folds (given by an option)"),
         (["--image-size", "100"], "images.size (given by an option)"),
         (["--epochs", "0"], "training.epochs (given by an option)"),
