@@ -63,8 +63,9 @@ class StandardConv2d(nn.Conv2d):
 
     def forward(self, x: Tensor) -> Tensor:
         """Convolve x (B, inputs, h, w)."""
-        variance, mean = torch.var_mean(self.weight, dim=(1, 2, 3), keepdim=True, unbiased=False)
-        kernel = (self.weight - mean) / (variance + 1e-10).sqrt()
+        # Two means: four times as fast here as torch.var_mean, which takes longer than all convolutions of 32 pixels.
+        centred = self.weight - self.weight.mean(dim=(1, 2, 3), keepdim=True)
+        kernel = centred * (centred.square().mean(dim=(1, 2, 3), keepdim=True) + 1e-10).rsqrt()
         return conv2d(x, kernel, None, self.stride, self.padding)
 
 

@@ -168,6 +168,15 @@ def test_every_network_of_the_paper_answers(which: str) -> None:
 
 
 @every_network
+def test_every_network_learns_in_half_precision(which: str) -> None:
+    protocol, network = of_the_paper(which)
+    with torch.autocast("cpu", torch.bfloat16):
+        loss = one_step(protocol, network)
+    assert torch.tensor(loss).isfinite()
+    assert all(weight.dtype == torch.float32 and weight.isfinite().all() for weight in network.parameters())
+
+
+@every_network
 def test_training_reaches_every_weight_of_every_network(which: str) -> None:
     protocol, network = of_the_paper(which)
     if which == "BiT":  # Its classifier begins at zero, and lets nothing through before its first step.
