@@ -83,8 +83,8 @@ def load_weights(
     Args:
         encoder: the network to fill; after an error it is what it was.
         source: "none" (stay random), "imagenet" (torchvision's published file), or a file (.pth, .pt, .safetensors)
-            with torchvision's key names, of BiT its authors' (.npz). Half precision is cast up, a prefix such as
-            `module.` or `backbone.` is taken off, classifiers are left out.
+            with torchvision's key names, of BiT its authors' (.npz), of other networks the encoder's own. Half
+            precision is cast up, a prefix such as `module.` or `backbone.` is taken off, classifiers are left out.
         name: the encoder's name; see `backbones.find`.
         partial: accept a file that does not cover the whole encoder.
         cache_dir: where the published file is kept.
