@@ -4,8 +4,9 @@ import math
 from dataclasses import dataclass
 
 import torch
+from scipy.special import betaincinv
 from torch import Generator, Tensor
-from torch.nn.functional import affine_grid, grid_sample
+from torch.nn.functional import affine_grid, grid_sample, one_hot
 
 from cvs_med.protocol import Augmentation
 
@@ -60,8 +61,9 @@ def augment(images: Tensor, masks: Tensor, settings: Augmentation, generator: Ge
         Images in 0 to 1, and masks.
     """
     planes = torch.cat([images, masks], dim=1)
-    if settings.turn or settings.zoom or settings.shift:
-        planes = _warp(planes, _draw_matrices(len(planes), settings, generator).to(planes.device))
+    if settings.turn or settings.zoom or settings.shift or settings.crops:
+        matrices = _draw_matrices(len(planes), settings, generator).to(planes.device)
+        planes = _warp(planes, matrices, to_the_edge=settings.crops)
     else:
         planes = _flip(planes, settings, generator)
     images, masks = planes[:, : images.shape[1]], planes[:, images.shape[1] :]
@@ -71,6 +73,29 @@ def augment(images: Tensor, masks: Tensor, settings: Augmentation, generator: Ge
         noise = torch.randn(images.shape, generator=generator).to(images.device)
         images = (images + settings.noise * noise).clamp(0, 1)
     return images, masks
+
+
+def mixup(
+    images: Tensor, labels: Tensor, classes: int, strength: float, generator: Generator
+) -> tuple[Tensor, Tensor]:
+    """Mix every image with another of its batch, and their labels in the same shares, drawn once for the batch.
+
+    Zhang, Cisse, Dauphin, Lopez-Paz: "mixup: Beyond Empirical Risk Minimization", arXiv 1710.09412.
+
+    Args:
+        images: (B, 3, H, W).
+        labels: (B,), 0 to P - 1.
+        classes: P.
+        strength: both parameters of the Beta distribution of the shares; small ones leave most images nearly pure.
+        generator: source of all chance, on the CPU.
+
+    Returns:
+        Images, and the share of every class in each, (B, P).
+    """
+    share = float(betaincinv(strength, strength, torch.rand((), generator=generator).item()))
+    order = torch.randperm(len(images), generator=generator).to(images.device)
+    shares = one_hot(labels, classes).float()
+    return torch.lerp(images[order], images, share), torch.lerp(shares[order], shares, share)
 
 
 def _flip(planes: Tensor, settings: Augmentation, generator: Generator) -> Tensor:
@@ -90,7 +115,19 @@ def _draw_matrices(count: int, settings: Augmentation, generator: Generator) -> 
     for column, name in enumerate(("horizontal", "vertical")):
         if name in settings.flip:
             matrices[_coin(count, generator), :, column] *= -1
-    return matrices
+    return _crop(matrices, settings, generator) if settings.crops else matrices
+
+
+def _crop(matrices: Tensor, settings: Augmentation, generator: Generator) -> Tensor:
+    """Let each map look at a random part of the photograph only, at most as large as the photograph: (B, 2, 3)."""
+    least, most = settings.crop_area
+    areas = least + (most - least) * torch.rand(len(matrices), generator=generator)
+    ratios = (_uniform((len(matrices),), generator) * math.log(settings.crop_ratio)).exp()
+    sides = torch.stack([areas * ratios, areas / ratios], dim=1).sqrt().clamp_max(1)
+    corners = (1 - sides) * _uniform((len(matrices), 2), generator)
+    cropped = matrices * sides[:, :, None]
+    cropped[:, :, 2] += corners
+    return cropped
 
 
 def _matrices(angles: Tensor, zooms: Tensor, shifts: Tensor) -> Tensor:
@@ -99,8 +136,16 @@ def _matrices(angles: Tensor, zooms: Tensor, shifts: Tensor) -> Tensor:
     return rows.view(-1, 2, 3)
 
 
-def _warp(planes: Tensor, matrices: Tensor) -> Tensor:
+def _warp(planes: Tensor, matrices: Tensor, *, to_the_edge: bool = False) -> Tensor:
+    """Resample planes; what lies outside is zero.
+
+    Between the middle of the outermost pixels and the edge, bilinear interpolation fades to zero. A crop at the edge
+    would enlarge that to a dark frame, so `to_the_edge` repeats the outermost pixels up to it.
+    """
     grid = affine_grid(matrices, list(planes.shape), align_corners=False)
+    if to_the_edge:
+        last = 1 - 1 / planes.shape[-1]
+        grid = torch.where(grid.abs() <= 1, grid.clamp(-last, last), grid)
     return grid_sample(planes, grid, align_corners=False)
 
 

@@ -7,7 +7,7 @@ from typing import NamedTuple, Protocol
 import torch
 from torch import Generator, Tensor
 
-from cvs_med.augmentation import View, augment, flips
+from cvs_med.augmentation import View, augment, flips, mixup
 from cvs_med.cache import Photographs
 from cvs_med.features import Features
 from cvs_med.label_maps import label_map
@@ -22,7 +22,7 @@ class Batch(NamedTuple):
     Attributes:
         inputs: photographs (B, 3, H, W), or levels of features.
         label_map: (B, H, W), 0 to P.
-        labels: (B,), 0 to P - 1.
+        labels: (B,), 0 to P - 1; of mixed photographs (B, P), the share of every class.
         inside: (B, H, W), one inside the field of view.
     """
 
@@ -60,10 +60,11 @@ class Source(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class PhotographBatches:
-    """Photographs, changed at random on the device."""
+    """Photographs of `classes` classes, changed at random on the device."""
 
     photographs: Photographs
     labels: Tensor
+    classes: int
     augmentation: Augmentation
     device: torch.device
 
@@ -73,8 +74,11 @@ class PhotographBatches:
         images = self._floats(self.photographs.images[chosen])
         masks = torch.stack([self.photographs.foreground[chosen], self.photographs.field_of_view[chosen]], dim=1)
         images, planes = augment(images, self._floats(masks), self.augmentation, generator)
-        inputs = images.contiguous(memory_format=torch.channels_last)
-        return _batch(inputs, planes[:, 0], planes[:, 1], self.labels[chosen].to(self.device))
+        batch = _batch(images, planes[:, 0], planes[:, 1], self.labels[chosen].to(self.device))
+        shares = batch.labels
+        if self.augmentation.mixup:
+            images, shares = mixup(images, shares, self.classes, self.augmentation.mixup, generator)
+        return batch._replace(inputs=images.contiguous(memory_format=torch.channels_last), labels=shares)
 
     def looks(self, case: int) -> list[Look]:
         """Give one case mirrored in every way that training allows."""

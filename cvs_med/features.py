@@ -21,8 +21,6 @@ from cvs_med.networks import Network
 from cvs_med.precision import computing
 from cvs_med.tables import write_bytes
 
-LEVELS = range(5)
-
 Step = Callable[[int, int], None]
 """Told how many photographs are done, and of how many."""
 
@@ -99,7 +97,7 @@ def extract(
                 _require_room(target, tensors, total)
             write_bytes(path, save(tensors))
             statistics = tensors
-        for level in LEVELS:
+        for level in means:
             means[level][view, photograph] = statistics[f"mean-{level}"]
             deviations[level][view, photograph] = statistics[f"deviation-{level}"]
         step(number + 1, total)

@@ -9,12 +9,13 @@ import torch
 from safetensors.torch import save
 from torch import Tensor
 
-from cvs_med import baselines
+from cvs_med import baselines, hyperrule
 from cvs_med.batches import FeatureBatches, PhotographBatches, Source
 from cvs_med.images import read_mask
-from cvs_med.inference import Answer, AnsweredMap, predict
+from cvs_med.inference import Answer, AnsweredMap, Evidence, predict
 from cvs_med.networks import Network, build_network
 from cvs_med.precision import place
+from cvs_med.protocol import Augmentation
 from cvs_med.setup import Setup, timed
 from cvs_med.statistics.metrics import dice
 from cvs_med.tables import (
@@ -80,12 +81,13 @@ def _train(setup: Setup, folder: Path, number: int, train: Sequence[int]) -> Net
     network = _fresh(setup, seed)
     model = network.head if network.frozen else network
     _calibrate(setup, network, train)
+    protocol = hyperrule.resolved(setup.protocol, len(train))
     with timed(setup.seconds, "training"):
         history = fit(
             model,
-            _source(setup, network),
+            _source(setup, network, protocol.augmentation),
             train,
-            setup.protocol,
+            protocol,
             fabric=setup.fabric,
             precision=setup.precision,
             seed=seed,
@@ -118,17 +120,17 @@ def _calibrate(setup: Setup, network: Network, train: Sequence[int]) -> None:
     network.head.calibrate({level: (means[level], deviations[level]) for level in means})
 
 
-def _source(setup: Setup, network: Network) -> Source:
+def _source(setup: Setup, network: Network, augmentation: Augmentation) -> Source:
     labels, device = torch.from_numpy(setup.labels), setup.fabric.device
     if network.frozen:
         return FeatureBatches(setup.photographs, setup.features, network.head.levels, labels, device)
-    return PhotographBatches(setup.photographs, labels, setup.protocol.augmentation, device)
+    return PhotographBatches(setup.photographs, labels, setup.classes, augmentation, device)
 
 
 def _answer(
     setup: Setup, folder: Path, number: int, network: Network, test: Sequence[int]
 ) -> tuple[list[Prediction], list[Segmentation]]:
-    source = _source(setup, network)
+    source = _source(setup, network, setup.protocol.augmentation)
     shares, rows = [], []
     for case in test:
         answer = predict(
@@ -165,23 +167,31 @@ def _write_maps(setup: Setup, folder: Path, number: int, answer: Answer | None) 
         arrays["gold"] = (photographs.foreground[number] >= 128).byte()
     if answer is not None and answer.map is not None:
         arrays |= _map_arrays(answer.map, seen)
+    if answer is not None and answer.evidence is not None:
+        arrays |= _evidence_arrays(answer.evidence)
     stream = io.BytesIO()
     np.savez_compressed(stream, allow_pickle=False, **{name: tensor.numpy() for name, tensor in arrays.items()})
     write_bytes(folder / "maps" / f"{case.id}.npz", stream.getvalue())
 
 
 def _map_arrays(seen_map: AnsweredMap, inside: Tensor) -> dict[str, Tensor]:
-    """Give what is kept of a map: evidence for the derived class, and its margin over the runner-up.
-
-    All classes share a part of their evidence, that of foreground against background; the margin leaves it out.
-    """
-    derived, rival = seen_map.scores.argsort(descending=True, stable=True)[:2].tolist()
-    margin = seen_map.evidence[derived] - seen_map.evidence[rival]
+    """Give what is kept of a map."""
     return {
         "label_map": seen_map.label_map.byte() * inside,
         "foreground": (seen_map.foreground * 255).round().byte(),
-        "evidence": seen_map.evidence[derived],
-        "score": seen_map.scores[derived].float(),
+    }
+
+
+def _evidence_arrays(evidence: Evidence) -> dict[str, Tensor]:
+    """Give the evidence for the derived class, and its margin over the runner-up.
+
+    All classes share a part of their evidence, that of foreground against background; the margin leaves it out.
+    """
+    derived, rival = evidence.scores.argsort(descending=True, stable=True)[:2].tolist()
+    margin = evidence.shares[derived] - evidence.shares[rival]
+    return {
+        "evidence": evidence.shares[derived],
+        "score": evidence.scores[derived].float(),
         "margin": margin,
         "margin_sum": margin.double().sum().float(),
         "rival": torch.tensor(rival),

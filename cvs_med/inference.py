@@ -21,13 +21,9 @@ class AnsweredMap:
 
     Attributes:
         pixels: (P + 1, S, S), probability of background and of each class at every pixel.
-        evidence: (P, S, S), every pixel's exact share of every class's score.
-        scores: (P,), the classes' scores: the evidence summed over the pixels.
     """
 
     pixels: Tensor
-    evidence: Tensor
-    scores: Tensor
 
     @property
     def foreground(self) -> Tensor:
@@ -41,45 +37,78 @@ class AnsweredMap:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
+class Evidence:
+    """What the class rests on, averaged over the mirrored views.
+
+    Attributes:
+        shares: (P, S, S), every pixel's exact share of every class's score.
+        scores: (P,), the classes' scores: the shares summed over the pixels.
+    """
+
+    shares: Tensor
+    scores: Tensor
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class Answer:
     """What a network says of one case.
 
     Attributes:
         probabilities: (P,), 64-bit floats that sum to one.
-        map: what it rests on; None for a network without a map.
+        map: what it sees; None for a network without a map.
+        evidence: what the class rests on; None for a network whose class does not follow from a map.
     """
 
     probabilities: Tensor
     map: AnsweredMap | None = None
+    evidence: Evidence | None = None
+
+
+Seen = Sequence[tuple[View, Output, Tensor]]
+"""A network's output for each view of a case, with the field of view seen the same way."""
 
 
 def predict(network: Network, source: Source, case: int, *, device: torch.device, precision: str) -> Answer:
     """Answer for one case; of a network with a frozen encoder, the head answers for features.
 
     Evidence is averaged over the views, and the class follows from the sum of that average: what is shown is what
-    decided.
+    decided. Where the class does not follow from a map, its logits are averaged.
     """
     network.eval()
     model, head = network.head if network.frozen else network, network.head
-    outputs = []
+    seen: list[tuple[View, Output, Tensor]] = []
     with torch.inference_mode():
         for view, inputs, inside in source.looks(case):
             with computing(device, precision):
-                outputs.append((view, model(inputs, inside), inside))
+                seen.append((view, model(inputs, inside), inside))
+        answered = _map(seen)
         if isinstance(head, CvsHead):
-            return _derive(head, outputs)
-        logits = torch.stack([output.class_logits[0].double().cpu() for _, output, _ in outputs])
-        return Answer(logits.mean(dim=0).softmax(dim=0))
+            found = _evidence(head, seen)
+            return Answer(_probabilities(head, found), answered, found)
+        logits = torch.stack([output.class_logits[0].double().cpu() for _, output, _ in seen])
+        return Answer(logits.mean(dim=0).softmax(dim=0), answered)
 
 
-def _derive(head: CvsHead, outputs: Sequence[tuple[View, Output, Tensor]]) -> Answer:
-    """Average maps and evidence over the views, brought back to the plain one, and derive the class."""
-    pixels, shares = [], []
-    for view, output, inside in outputs:
-        if output.map_logits is not None:
-            pixels.append(view.undo(output.map_logits.softmax(dim=1))[0].cpu())
-            shares.append(view.undo(evidence(output.map_logits, head.q, head.counted(inside)))[0].cpu())
+def _map(seen: Seen) -> AnsweredMap | None:
+    """Average the maps over the views, brought back to the plain one."""
+    pixels = [
+        view.undo(output.map_logits.softmax(dim=1))[0].cpu()
+        for view, output, _ in seen
+        if output.map_logits is not None
+    ]
+    return AnsweredMap(torch.stack(pixels).mean(dim=0)) if pixels else None
+
+
+def _evidence(head: CvsHead, seen: Seen) -> Evidence:
+    """Average the evidence over the views, brought back to the plain one."""
+    shares = [
+        view.undo(evidence(output.map_logits, head.q, head.counted(inside)))[0].cpu()
+        for view, output, inside in seen
+        if output.map_logits is not None
+    ]
     share = torch.stack(shares).mean(dim=0)
-    scores = share.double().sum(dim=(1, 2))
-    probabilities = scores / scores.sum() if head.q == "probability" else scores.softmax(dim=0)
-    return Answer(probabilities, AnsweredMap(torch.stack(pixels).mean(dim=0), share, scores))
+    return Evidence(share, share.double().sum(dim=(1, 2)))
+
+
+def _probabilities(head: CvsHead, found: Evidence) -> Tensor:
+    return found.scores / found.scores.sum() if head.q == "probability" else found.scores.softmax(dim=0)

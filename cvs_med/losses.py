@@ -13,7 +13,7 @@ def total(output: Output, label_map: Tensor, labels: Tensor, inside: Tensor, set
     Args:
         output: class logits (B, P) and map logits (B, P + 1, H, W) or None.
         label_map: (B, H, W), 0 to P.
-        labels: (B,), 0 to P - 1.
+        labels: (B,), 0 to P - 1; of mixed images (B, P), the share of every class.
         inside: (B, H, W), one inside the field of view and zero outside; pixels outside do not count.
         settings: the parts and their weights.
 

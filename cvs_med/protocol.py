@@ -1,27 +1,23 @@
 """A protocol: one experiment as a file, every field checked before any data is read."""
 
 import os
-import reprlib
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from importlib.resources import files
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
 
+from cvs_med import backbones
 from cvs_med.errors import ProtocolError
+from cvs_med.protocol_errors import Fault, explain, located
 
-Backbone = Literal["resnet18", "resnet34", "resnet50", "resnet101", "densenet121", "densenet169"]
 Level = Annotated[int, Field(ge=0, le=4)]
 Share = Annotated[float, Field(ge=0, le=1)]
 
 _NOT_YAML = (yaml.YAMLError, ValueError, AttributeError, RecursionError)
 """What PyYAML raises: the last three for impossible dates and numbers, a wrong !!timestamp, and endless brackets."""
-
-_SHORT = reprlib.Repr()
-"""Writes a value in a message: aliases of aliases would fill the memory."""
-_SHORT.maxlevel, _SHORT.maxstring, _SHORT.maxother = 2, 200, 200
 
 
 class _Section(BaseModel):
@@ -31,19 +27,20 @@ class _Section(BaseModel):
 class Images(_Section):
     """From the photograph to the network's square."""
 
-    size: int = Field(512, ge=32, le=4096, multiple_of=32, description="side of the square in pixels")
+    size: int = Field(512, ge=16, le=4096, description="side of the square in pixels; the backbone says what fits")
     crop: Literal["field_of_view", "none"] = Field("field_of_view", description="what is kept of the photograph")
 
 
 class Network(_Section):
-    """Encoder and decoder. Levels count from fine to coarse: 0 (half resolution) to 4."""
+    """Encoder and decoder. Levels count from fine to coarse; how many there are depends on the backbone."""
 
-    backbone: Backbone = "densenet169"
+    backbone: Annotated[str, AfterValidator(lambda name: backbones.find(name).name)] = "densenet169"
     weights: str = Field("imagenet", min_length=1, description="imagenet, none, or a file")
     weights_partial: bool = Field(False, description="accept a file that does not cover the encoder")
     trainable: Literal["all", "head"] = Field("head", description="head: the encoder stays as it was loaded")
-    output_stride: Literal[8, 16, 32] = 32
-    decoder: Literal["skip", "deeplab"] = "skip"
+    output_stride: Literal[8, 16, 32] = Field(32, description="of a ResNet or DenseNet; others have their own")
+    dropout: float = Field(0, ge=0, lt=1, description="of a Wide-ResNet's blocks")
+    decoder: Literal["skip", "deeplab", "transposed"] = "skip"
     width: int = Field(24, ge=4, le=512, description="channels of the skip decoder")
     levels: tuple[Level, ...] = Field((0, 1, 2), min_length=1, description="encoder levels the skip decoder reads")
     context: tuple[Level, ...] = Field((), description="levels added linearly to the map logits of the skip decoder")
@@ -65,6 +62,20 @@ class Augmentation(_Section):
     shift: Share = Field(0, description="share of the side, any direction")
     colour: Share = Field(0, description="strength of random brightness, contrast and saturation")
     noise: Share = Field(0, description="standard deviation of Gaussian noise, as a share of the range")
+    crop_area: tuple[Share, Share] = Field((1, 1), description="least and largest share of the area that a crop keeps")
+    crop_ratio: float = Field(1, ge=1, le=4, description="most that one side of a crop may be stretched to the other")
+    mixup: float = Field(0, ge=0, le=10, description="strength of mixing two images and their labels")
+
+    @property
+    def crops(self) -> bool:
+        """Whether a random part is cut out and enlarged."""
+        return self.crop_area != (1, 1) or self.crop_ratio > 1
+
+    @model_validator(mode="after")
+    def _area_is_a_range(self) -> "Augmentation":
+        if not 0 < self.crop_area[0] <= self.crop_area[1]:
+            raise ValueError("crop_area: expected two shares above zero, the smaller first")
+        return self
 
 
 class Loss(_Section):
@@ -73,7 +84,7 @@ class Loss(_Section):
     map_weight: float = Field(1, ge=0)
     foreground_weight: float = Field(1, gt=0, description="weight of a foreground pixel in the cross-entropy")
     dice_weight: float = Field(0, ge=0, description="soft Dice of foreground against background")
-    class_weight: float = Field(0, ge=0, description="cross-entropy of the derived class")
+    class_weight: float = Field(0, ge=0, description="cross-entropy of the derived class, or of the second head")
 
     @model_validator(mode="after")
     def _something_counts(self) -> "Loss":
@@ -91,8 +102,9 @@ class Training(_Section):
     weight_decay: float = Field(5e-4, ge=0)
     context_rate: float = Field(2, gt=0, description="learning rate of the linear part, as a multiple")
     context_decay: float = Field(5e-3, ge=0, description="weight decay of the linear part")
-    schedule: Literal["constant", "one_cycle"] = "one_cycle"
+    schedule: Literal["constant", "one_cycle", "hyperrule"] = Field("one_cycle", description="hyperrule: BiT's")
     epochs: int = Field(30, ge=1, le=100_000)
+    steps: int | None = Field(None, ge=1, le=10_000_000, description="length instead of epochs; hyperrule has its own")
     batch_size: int = Field(6, ge=1, le=65_536)
     precision: Literal["auto", "bf16", "fp32"] = Field("auto", description="auto: bf16 where the processor has it")
 
@@ -116,7 +128,7 @@ class Protocol(_Section):
     """One experiment."""
 
     dataset: str = Field(min_length=1)
-    method: Literal["cvs", "classification", "probe"] = "cvs"
+    method: Literal["cvs", "classification", "multitask", "probe"] = "cvs"
     q: Literal["mean", "probability", "foreground"] = Field("mean", description="how the map gives the class")
     within: Literal["image", "field_of_view"] = Field("field_of_view", description="pixels that give the class")
     images: Images = Images()
@@ -128,16 +140,64 @@ class Protocol(_Section):
     splits: Splits = Splits()
 
     @model_validator(mode="after")
-    def _frozen_views(self) -> "Protocol":
+    def _fields_agree(self) -> "Protocol":
+        faults = [*self._of_the_backbone(), *self._of_the_method(), *self._of_the_training()]
+        if faults:
+            raise located(self, faults)
+        return self
+
+    def _of_the_backbone(self) -> Iterator[Fault]:
+        """List what this backbone does not have."""
+        settings, backbone = self.network, backbones.find(self.network.backbone)
+        name, finest = backbone.name, backbone.levels - 1
+        if not backbone.fits(self.images.size):
+            yield "images.size", f"expected {backbone.sizes} with {name}"
+        if settings.weights == "imagenet" and not backbone.published:
+            yield "network.weights", f"expected, with {name}, {backbone.weights}"
+        if settings.output_stride != 32 and not backbone.dilates:
+            yield "network.output_stride", f"expected 32 with {name}, whose stride cannot be changed"
+        if settings.dropout and not backbone.widening:
+            yield "network.dropout", f"expected 0 with {name}: only a Wide-ResNet has dropout"
+        if self.has_map and settings.decoder == "skip" and max(*settings.levels, *settings.context, 0) > finest:
+            yield "network", f"expected levels and context of 0 to {finest} with {name}"
+        if self.probe.level > finest:
+            yield "probe.level", f"expected 0 to {finest} with {name}"
+
+    def _of_the_method(self) -> Iterator[Fault]:
+        """List what this method cannot use or cannot do without."""
+        if self.has_map and backbones.find(self.network.backbone).family == "lenet":
+            yield "method", "expected classification or probe with lenet5, which has no decoder"
+        if self.method == "multitask" and not (self.loss.map_weight and self.loss.class_weight):
+            yield "loss", "expected map_weight and class_weight above zero with the two heads of `method: multitask`"
+        mixes = self.augmentation.mixup > 0 or self.training.schedule == "hyperrule"
+        if mixes and (self.method, self.network.trainable) != ("classification", "all"):
+            where = "augmentation.mixup" if self.augmentation.mixup else "training.schedule"
+            yield where, "expected mixup and hyperrule only with `method: classification` and `network.trainable: all`"
+        if self.augmentation.mixup and self.training.schedule == "hyperrule":
+            yield "augmentation.mixup", "expected 0 with `training.schedule: hyperrule`, which sets it"
+
+    def _of_the_training(self) -> Iterator[Fault]:
+        """List what cannot be trained."""
         changes = self.augmentation
-        if self.network.trainable == "head" and (changes.zoom or changes.shift or changes.colour or changes.noise):
-            raise ValueError(
-                "augmentation: expected only flip and turn with `network.trainable: head`, whose features are computed "
-                "once; found zoom, shift, colour or noise"
+        moves = changes.zoom or changes.shift or changes.colour or changes.noise or changes.crops
+        if self.network.trainable == "head" and moves:
+            yield "augmentation", (
+                "expected only flip and turn with `network.trainable: head`, whose features are computed once; found "
+                "zoom, shift, colour, noise or a crop"
             )
         if self.network.trainable == "all" and self.network.context:
-            raise ValueError("network.context: expected it only with `network.trainable: head`, a frozen encoder")
-        return self
+            yield "network.context", "expected it only with `network.trainable: head`, a frozen encoder"
+        stride = backbones.find(self.network.backbone).stride(self.network.output_stride)
+        if self.training.batch_size == 1 and self.images.size == stride:
+            yield "training.batch_size", (
+                f"expected at least 2 where the coarsest map of {self.images.size} pixels is a single cell: batch norm "
+                "has no variance of one value"
+            )
+
+    @property
+    def has_map(self) -> bool:
+        """Whether the network answers with a map."""
+        return self.method in ("cvs", "multitask")
 
 
 def catalogue() -> dict[str, Path]:
@@ -169,7 +229,7 @@ def load(source: str, settings: Sequence[str] = ()) -> Protocol:
     try:
         return Protocol.model_validate(content)
     except ValidationError as error:
-        raise ProtocolError(_explain(error, path, node, changed)) from error
+        raise ProtocolError(explain(error, Protocol, path, node, changed)) from error
 
 
 def dump(protocol: Protocol) -> str:
@@ -218,43 +278,3 @@ def _assign(content: dict[str, Any], setting: str) -> tuple[str, ...]:
     except _NOT_YAML as error:
         raise ProtocolError(f"Expected a YAML value in {setting!r}, found: {error}") from error
     return (*sections, field)
-
-
-def _explain(error: ValidationError, path: Path, node: yaml.Node | None, changed: set[tuple[str, ...]]) -> str:
-    lines = [f"{path}: the protocol is not valid:"]
-    for fault in error.errors():
-        place = tuple(str(part) for part in fault["loc"])
-        by_option = any(place[: len(field)] == field for field in changed)
-        origin = "given by an option" if by_option else f"line {_line(node, place)}"
-        lines.append(f"  {'.'.join(place) or 'the whole protocol'} ({origin}): {_sentence(fault, place)}")
-    return "\n".join(lines)
-
-
-def _sentence(fault: Any, place: tuple[str, ...]) -> str:  # noqa: ANN401 - pydantic's ErrorDetails is loosely typed
-    if fault["type"] == "extra_forbidden":
-        return f"expected one of {', '.join(_fields(place[:-1]))}, found the unknown field {place[-1]!r}."
-    if fault["type"] == "missing":
-        return "expected this field, found nothing."
-    message = str(fault["msg"]).removeprefix("Value error, ")
-    found = "" if isinstance(fault["input"], dict) else f" Found {_SHORT.repr(fault['input'])}."
-    return f"{message}.{found}"
-
-
-def _fields(place: tuple[str, ...]) -> list[str]:
-    model: Any = Protocol
-    for part in place:
-        model = model.model_fields[part].annotation
-    return list(model.model_fields)
-
-
-def _line(node: yaml.Node | None, place: tuple[str, ...]) -> int:
-    """Find the line of a field, or of the innermost section that holds it."""
-    line = 1
-    for part in place:
-        if not isinstance(node, yaml.MappingNode):
-            break
-        match = next(((key, value) for key, value in node.value if key.value == part), None)
-        if match is None:
-            break
-        line, node = match[0].start_mark.line + 1, match[1]
-    return line

@@ -4,7 +4,7 @@ import io
 import math
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -13,11 +13,11 @@ from lightning_fabric import Fabric
 from torch import Generator, Tensor, nn
 from torch.optim import SGD, AdamW, Optimizer
 
-from cvs_med import losses
+from cvs_med import hyperrule, losses
 from cvs_med.batches import Source
-from cvs_med.errors import RunError
+from cvs_med.errors import DataError, Problem, RunError
 from cvs_med.networks import Network
-from cvs_med.networks.heads import CvsHead, LinearHead
+from cvs_med.networks.heads import Head
 from cvs_med.precision import computing, place
 from cvs_med.protocol import Protocol, Training
 from cvs_med.tables import write_bytes
@@ -28,18 +28,17 @@ _WARM_UP = 0.2
 
 @dataclass(frozen=True, slots=True)
 class Epoch:
-    """What one epoch cost and reached: means over its steps."""
+    """What one epoch cost and reached: means over its steps; `epochs` is of how many it is one."""
 
     number: int
     parts: dict[str, float]
     seconds: float
     images_per_second: float
-
-
+    epochs: int
 
 
 def fit(
-    model: Network | CvsHead | LinearHead,
+    model: Network | Head,
     source: Source,
     cases: Sequence[int],
     protocol: Protocol,
@@ -67,23 +66,26 @@ def fit(
         on_epoch: told of every epoch as it ends.
 
     Raises:
+        DataError: there are fewer than two cases.
         RunError: the checkpoint is damaged or of another network, or the loss is no longer a number.
     """
     settings = protocol.training
+    steps = _steps_of_an_epoch(len(cases), settings.batch_size)
+    last = settings.steps or settings.epochs * steps
+    epochs = math.ceil(last / steps)
     model = place(model, fabric.device)
     optimiser = build_optimiser(model, settings)
     trained, optimiser = fabric.setup(model, optimiser)
     history = _resume(checkpoint, model, optimiser)
-    steps = math.ceil(len(cases) / settings.batch_size)
     model.train()
-    for number in range(len(history), settings.epochs):
+    for number in range(len(history), epochs):
         start = time.perf_counter()
         torch.manual_seed(_mix(seed, number))
         generator = Generator().manual_seed(_mix(seed, number) + 1)
-        order = torch.randperm(len(cases), generator=generator).tensor_split(steps)
+        order = torch.randperm(len(cases), generator=generator).tensor_split(steps)[: last - number * steps]
         parts: list[dict[str, Tensor]] = []
         for step, chosen in enumerate(order):
-            _set_rate(optimiser, settings, (number * steps + step) / (settings.epochs * steps))
+            _set_rate(optimiser, settings, (number * steps + step) / last, len(cases))
             batch = source.training([cases[i] for i in chosen], generator)
             with computing(fabric.device, precision):
                 output = trained(batch.inputs, batch.inside)
@@ -92,13 +94,27 @@ def fit(
             fabric.backward(parts[-1]["loss"])
             optimiser.step()
             parts[-1] = {name: value.detach() for name, value in parts[-1].items()}
-        history.append(_summary(number, parts, time.perf_counter() - start, len(cases)))
+        seconds, images = time.perf_counter() - start, sum(map(len, order))
+        history.append(Epoch(number, _means(number, parts), seconds, images / seconds, epochs))
         _keep(checkpoint, model, optimiser, history)
         on_epoch(history[-1])
     return history
 
 
-def build_optimiser(model: Network | CvsHead | LinearHead, settings: Training) -> Optimizer:
+def _steps_of_an_epoch(cases: int, batch_size: int) -> int:
+    """Share the cases out among batches as even as can be.
+
+    No batch is left with a single case unless `batch_size` asks for that: batch norm may see one value of it, which has
+    no variance. So an odd number of cases in batches of two makes one batch of three.
+    """
+    if cases < 2:
+        remedy = "Label more of them, or ask for another split."
+        raise DataError([Problem("training part", "at least 2 cases to learn from", str(cases), remedy)])
+    steps = math.ceil(cases / batch_size)
+    return steps if batch_size == 1 else min(steps, cases // 2)
+
+
+def build_optimiser(model: Network | Head, settings: Training) -> Optimizer:
     """Build the optimiser; the linear part of a CvS head has a rate and a decay of its own."""
     head = model.head if isinstance(model, Network) else model
     linear = head.linear_parameters()
@@ -112,9 +128,9 @@ def build_optimiser(model: Network | CvsHead | LinearHead, settings: Training) -
     return SGD(groups, lr=settings.learning_rate, momentum=settings.momentum, nesterov=settings.momentum > 0)
 
 
-def _set_rate(optimiser: Optimizer, settings: Training, done: float) -> None:
+def _set_rate(optimiser: Optimizer, settings: Training, done: float, cases: int) -> None:
     """Set the learning rates from the share of the steps that is done."""
-    factor = 1.0
+    factor = hyperrule.factor(done, cases) if settings.schedule == "hyperrule" else 1.0
     if settings.schedule == "one_cycle":
         rising = 0.04 + 0.96 * done / _WARM_UP
         factor = rising if done < _WARM_UP else 0.5 + 0.5 * math.cos(math.pi * (done - _WARM_UP) / (1 - _WARM_UP))
@@ -122,14 +138,14 @@ def _set_rate(optimiser: Optimizer, settings: Training, done: float) -> None:
         group["lr"] = settings.learning_rate * group["rate"] * factor
 
 
-def _summary(number: int, parts: Sequence[dict[str, Tensor]], seconds: float, images: int) -> Epoch:
+def _means(number: int, parts: Sequence[dict[str, Tensor]]) -> dict[str, float]:
     means = {name: float(torch.stack([step[name] for step in parts]).mean()) for name in parts[0]}
     if not math.isfinite(means["loss"]):
         raise RunError(
             f"Expected a loss, found {means['loss']} in epoch {number + 1}: the training diverged. "
             "Set a lower training.learning_rate, or training.precision to fp32, and start in a new folder."
         )
-    return Epoch(number, means, seconds, images / seconds)
+    return means
 
 
 def _mix(seed: int, number: int) -> int:
@@ -138,8 +154,8 @@ def _mix(seed: int, number: int) -> int:
 
 
 def _keep(path: Path, model: nn.Module, optimiser: Optimizer, history: Sequence[Epoch]) -> None:
-    epochs = [(epoch.number, epoch.parts, epoch.seconds, epoch.images_per_second) for epoch in history]
     stream = io.BytesIO()
+    epochs = [astuple(epoch) for epoch in history]
     torch.save({"model": model.state_dict(), "optimiser": optimiser.state_dict(), "epochs": epochs}, stream)
     write_bytes(path, stream.getvalue())
 

@@ -1,12 +1,16 @@
 """Random changes: one draw for image and masks, nothing without being asked, and views that can be undone."""
 
+import math
+
 import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from scipy.stats import beta, kstest
 from torch import Generator, Tensor
+from torch.nn.functional import cross_entropy, interpolate
 
-from cvs_med.augmentation import View, augment, flips, views
+from cvs_med.augmentation import View, augment, flips, mixup, views
 from cvs_med.protocol import Augmentation
 
 NOTHING = {"flip": ()}
@@ -15,13 +19,14 @@ KINDS = {
     "turns": {"flip": (), "turn": 180},
     "zooms": {"flip": (), "zoom": 0.3},
     "shifts": {"flip": (), "shift": 0.2},
-    "all that moves": {"turn": 30, "zoom": 0.2, "shift": 0.1},
+    "crops": {"flip": (), "crop_area": (0.1, 1), "crop_ratio": 1.33},
+    "all that moves": {"turn": 30, "zoom": 0.2, "shift": 0.1, "crop_area": (0.3, 0.9)},
     "colours": {"flip": (), "colour": 0.5},
     "noise": {"flip": (), "noise": 0.2},
     "everything": {"turn": 90, "zoom": 0.9, "shift": 0.5, "colour": 1, "noise": 0.5},
 }
 every_kind = pytest.mark.parametrize("kind", KINDS)
-moving = pytest.mark.parametrize("kind", ["flips", "turns", "zooms", "shifts", "all that moves"])
+moving = pytest.mark.parametrize("kind", ["flips", "turns", "zooms", "shifts", "crops", "all that moves"])
 
 seeds = st.integers(0, 2**32)
 
@@ -137,6 +142,111 @@ def test_a_zoom_changes_the_size_by_at_most_its_share() -> None:
     sides = moved.sum(dim=(1, 2, 3)).sqrt()
     assert 15.9 < sides.min() < 18
     assert 22 < sides.max() < 24.2
+
+
+def places(count: int, side: int) -> Tensor:
+    """Draw planes that tell where a pixel comes from: its row and its column, from -1 to 1."""
+    line = (torch.arange(side) + 0.5) * 2 / side - 1
+    return torch.stack(torch.meshgrid(line, line, indexing="ij")).expand(count, 2, side, side)
+
+
+def crop(area: tuple[float, float], ratio: float, count: int = 256) -> tuple[Tensor, Tensor]:
+    """Crop planes of places; give the heights and widths of the crops and where their middles are, as (B, 2)."""
+    settings = Augmentation.model_validate({"flip": (), "crop_area": area, "crop_ratio": ratio})
+    images = torch.zeros(count, 3, 64, 64)
+    _, cut = augment(images, places(count, 64), settings, Generator().manual_seed(0))
+    ends = torch.stack([cut[:, 0, 8::47, 32], cut[:, 1, 32, 8::47]], dim=1)  # Rows and columns 8 and 55 of 64.
+    sides = (ends[:, :, 1] - ends[:, :, 0]) * 64 / (2 * 47)
+    return sides, ends.mean(dim=2)
+
+
+@pytest.mark.parametrize(("area", "ratio"), [((0.1, 0.5), 1.0), ((0.08, 1), 4 / 3), ((0.64, 0.64), 1.0), ((1, 1), 2.0)])
+def test_a_crop_keeps_the_shares_it_should(area: tuple[float, float], ratio: float) -> None:
+    sides, _ = crop(area, ratio)
+    areas, ratios = sides.prod(dim=1), sides[:, 0] / sides[:, 1]
+    assert sides.max() <= 1 + 1e-4
+    assert areas.max() <= area[1] + 1e-3
+    assert ratios.max() <= ratio + 1e-3
+    assert ratios.min() >= 1 / ratio - 1e-3
+    whole = sides.max(dim=1).values < 1 - 1e-3  # A side that would be longer than the photograph is cut off.
+    if whole.any():
+        assert areas[whole].min() >= area[0] - 1e-3
+    if area[1] < 1:
+        assert whole.all()
+        assert areas.max() - areas.min() > 0.8 * (area[1] - area[0])
+    if ratio > 1:
+        assert ratios.max() / ratios.min() > 1.2
+
+
+def test_a_crop_lies_anywhere_inside_the_photograph() -> None:
+    sides, middles = crop((0.25, 0.25), 1)
+    torch.testing.assert_close(sides, torch.full_like(sides, 0.5))
+    assert (middles.abs() + sides).max() <= 1 + 1e-3  # Half a side from the middle, of a photograph from -1 to 1.
+    assert (middles.min(dim=0).values < -0.4).all()
+    assert (middles.max(dim=0).values > 0.4).all()
+    assert middles.mean(dim=0).abs().max() < 0.1
+
+
+def test_nothing_black_comes_in_with_a_crop() -> None:
+    settings = Augmentation.model_validate({"flip": (), "crop_area": (0.05, 1), "crop_ratio": 2})
+    _, moved = augment(torch.ones(64, 3, 32, 32), torch.ones(64, 1, 32, 32), settings, Generator().manual_seed(0))
+    assert moved.min() > 1 - 1e-5
+
+
+def test_a_crop_is_the_part_enlarged() -> None:
+    smooth = interpolate(some_planes(0, count=1, side=6), size=(64, 64), mode="bicubic").clamp(0, 1)
+    settings = Augmentation.model_validate({"flip": (), "crop_area": (0.25, 0.25)})
+    found, where = augment(smooth, places(1, 64), settings, Generator().manual_seed(3))
+    top, left = (round((float(where[0, axis].min()) + 1) * 32) for axis in (0, 1))
+    part = interpolate(smooth[:, :, top : top + 32, left : left + 32], size=(64, 64), mode="bilinear")
+    assert (found - part)[:, :, 4:-4, 4:-4].abs().max() < 0.08
+
+
+LABELS = torch.tensor([0, 2, 1, 2])
+
+
+@given(seeds, st.floats(0.05, 5))
+def test_mixed_images_are_between_two_and_their_labels_too(seed: int, strength: float) -> None:
+    images = some_planes(seed)
+    mixed, shares = mixup(images, LABELS, 3, strength, Generator().manual_seed(seed))
+    assert mixed.shape == images.shape
+    torch.testing.assert_close(shares.sum(dim=1), torch.ones(4))
+    assert shares.min() >= 0
+    assert mixed.min() >= images.min() - 1e-6
+    assert mixed.max() <= images.max() + 1e-6
+
+
+@given(seeds)
+def test_an_image_and_its_label_are_mixed_in_the_same_shares(seed: int) -> None:
+    # Each image says its own label in every pixel: then what an image says and its label stay the same.
+    images = torch.eye(3)[LABELS][:, :, None, None].expand(-1, -1, 8, 8)
+    mixed, shares = mixup(images, LABELS, 3, 1, Generator().manual_seed(seed))
+    torch.testing.assert_close(mixed, shares[:, :, None, None].expand(-1, -1, 8, 8))
+
+
+def test_the_shares_are_drawn_from_a_beta_distribution() -> None:
+    generator, pair = Generator().manual_seed(0), torch.tensor([0, 1])
+    images = torch.eye(2)[:, :, None, None].expand(-1, -1, 1, 1)
+    drawn = [mixup(images, pair, 2, 0.4, generator)[1][0, 0].item() for _ in range(800)]
+    mixed = [share for share in drawn if share < 1]  # In half of the batches of two, an image meets itself.
+    assert 300 < len(mixed) < 500
+    assert kstest(mixed, beta(0.4, 0.4).cdf).pvalue > 0.01
+
+
+@given(seeds)
+def test_the_same_generator_mixes_the_same(seed: int) -> None:
+    images = some_planes(seed)
+    first, second = (mixup(images, LABELS, 3, 0.5, Generator().manual_seed(seed)) for _ in range(2))
+    assert torch.equal(first[0], second[0])
+    assert torch.equal(first[1], second[1])
+
+
+def test_the_loss_of_a_mixed_label_is_the_mix_of_the_losses() -> None:
+    logits = torch.randn(1, 3, generator=Generator().manual_seed(0))
+    mixed = cross_entropy(logits, torch.tensor([[0.3, 0.0, 0.7]]))
+    single = [cross_entropy(logits, torch.tensor([label])).item() for label in (0, 2)]
+    assert mixed.item() == pytest.approx(0.3 * single[0] + 0.7 * single[1], abs=1e-6)
+    assert not math.isclose(single[0], single[1])
 
 
 @given(st.booleans(), st.booleans(), seeds)

@@ -49,7 +49,7 @@ class Mirrored(Features):
 
 
 def of_photographs(photographs: Photographs, **augmentation: object) -> PhotographBatches:
-    return PhotographBatches(photographs, LABELS, Augmentation.model_validate({"flip": (), **augmentation}), CPU)
+    return PhotographBatches(photographs, LABELS, 3, Augmentation.model_validate({"flip": (), **augmentation}), CPU)
 
 
 def of_features(photographs: Photographs) -> FeatureBatches:
@@ -122,3 +122,19 @@ def test_a_prediction_from_features_looks_at_every_view_without_a_turn(photograp
         assert isinstance(look.inputs, Mapping)
         torch.testing.assert_close(look.view.undo(look.inputs[3])[0, 0], photographs.foreground[2].float() / 255)
         torch.testing.assert_close(look.view.undo(look.inside)[0], photographs.field_of_view[2].float() / 255)
+
+
+def test_mixed_photographs_have_shares_of_labels(photographs: Photographs) -> None:
+    source = of_photographs(photographs, mixup=0.5)
+    batch = source.training([0, 1, 2] * 4, Generator().manual_seed(0))
+    assert batch.labels.shape == (12, 3)
+    torch.testing.assert_close(batch.labels.sum(dim=1), torch.ones(12))
+    assert ((batch.labels > 0.01) & (batch.labels < 0.99)).any()
+    assert isinstance(batch.inputs, Tensor)
+    assert batch.inputs.is_contiguous(memory_format=torch.channels_last)
+
+
+def test_a_prediction_looks_at_the_whole_photograph_unmixed(photographs: Photographs) -> None:
+    (look,) = of_photographs(photographs, crop_area=(0.1, 0.5), mixup=1).looks(1)
+    assert isinstance(look.inputs, Tensor)
+    torch.testing.assert_close(look.inputs[0], photographs.images[1].float() / 255)

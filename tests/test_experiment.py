@@ -16,7 +16,7 @@ import pytest
 import torch
 from click.testing import CliRunner
 
-from cvs_med import environment
+from cvs_med import environment, report
 from cvs_med.cli import main
 from cvs_med.errors import DataError, RunError
 from cvs_med.tables import read_predictions, read_segmentation
@@ -204,12 +204,52 @@ def test_killed_in_the_second_fold_and_started_again_is_as_if_undisturbed(
     assert [line.rsplit(",", 1)[1] for line in history[: len(kept)]] == [f"{epoch[2]:.3f}" for epoch in kept]
 
 
+# Every network and method of the paper whole, from photographs to the report: settings, and whether there is a map.
+OF_THE_PAPER = {
+    "CvS, Wide-ResNet": (("network.backbone=wideresnet-10-1", "network.decoder=transposed", "images.size=28"), True),
+    "multi-task": (
+        ("method=multitask", "network.backbone=wideresnet-10-1", "network.decoder=transposed", "images.size=28"), True
+    ),
+    "multi-task, frozen": (("method=multitask", *FROZEN, "network.levels=[0,1]", "images.size=32"), True),
+    "LeNet": (("method=classification", "network.backbone=lenet5", "images.size=28", "probe.level=1"), False),
+    "BiT": (
+        (
+            "method=classification", "network.backbone=bit50x1", "images.size=32", "training.optimiser=sgd",
+            "training.schedule=hyperrule", "training.steps=1", "training.learning_rate=0.003", "training.batch_size=9",
+            "augmentation.crop_area=[0.64, 0.64]", "splits.folds=2",
+        ),
+        False,
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("which", OF_THE_PAPER)
+def test_a_network_of_the_paper_goes_the_whole_way(tmp_path: Path, cross_validate: Run, which: str) -> None:
+    settings, has_map = OF_THE_PAPER[which]
+    cross_validate(tmp_path / "run", *settings)
+    assert (tmp_path / "run" / "segmentation.csv").exists() == has_map
+    page = report.write(tmp_path / "run").read_text(encoding="utf-8")
+    assert ("Dice of the" in page) == has_map
+    assert ("Evidence for the derived class" in page) == which.startswith("CvS")
+    assert ("need not agree" in page) == which.startswith("multi-task")
+    with np.load(next((tmp_path / "run" / "fold-0" / "maps").glob("*.npz")), allow_pickle=False) as kept:
+        assert ("label_map" in kept.files) == has_map
+        assert ("evidence" in kept.files) == which.startswith("CvS")
+
+
+def test_multi_task_again_is_the_same_bit_by_bit(tmp_path: Path, cross_validate: Run) -> None:
+    settings = OF_THE_PAPER["multi-task"][0]
+    for name in ("first", "again"):
+        cross_validate(tmp_path / name, *settings, "training.epochs=1", "splits.folds=2")
+    assert _contents(tmp_path / "first") == _contents(tmp_path / "again")
+
+
 def test_a_commit_is_named_or_its_absence() -> None:
     assert environment._commit()
     assert environment._processor()
 
 
-def _kill_in_second_fold(options: list[str], out: Path) -> list[tuple[int, dict[str, float], float, float]]:
+def _kill_in_second_fold(options: list[str], out: Path) -> list[tuple[int, dict[str, float], float, float, int]]:
     """Start the command, kill it once the second fold has kept an epoch, and give the epochs that it kept."""
     command = [str(Path(sys.executable).with_name("cvs-med")), *options]
     checkpoint = out / "fold-1" / "checkpoint.pt"

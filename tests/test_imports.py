@@ -13,10 +13,10 @@ ROOT = Path(cvs_med.__file__).parent
 
 # A room is a module or, with all that lies in it, a folder.
 FLOORS = (
-    {"__init__", "errors", "types", "protocol"},
+    {"__init__", "errors", "types", "backbones", "protocol", "protocol_errors"},
     {
-        "label_maps", "losses", "images", "download", "datasets", "splits", "transforms", "augmentation", "networks",
-        "statistics", "precision",
+        "label_maps", "losses", "images", "download", "datasets", "splits", "transforms", "augmentation", "hyperrule",
+        "networks", "statistics", "precision",
     },
     {
         "cache", "tables", "batches", "features", "training", "inference", "evaluation", "baselines", "environment",

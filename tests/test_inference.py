@@ -62,14 +62,15 @@ def test_what_is_shown_is_what_decided(q: str, precision: str, within: str, view
     source = OnePhotograph(views)
     answer = predict(a_network(q=q, within=within), source, 0, device=CPU, precision=precision)
     assert answer.map is not None
+    assert answer.evidence is not None
     assert answer.probabilities.dtype == torch.float64
     assert answer.probabilities.sum().item() == pytest.approx(1, abs=1e-12)
     assert (answer.probabilities >= 0).all()
-    shares = answer.map.evidence.double().sum(dim=(1, 2))
-    torch.testing.assert_close(shares, answer.map.scores, atol=1e-5, rtol=0)
-    assert answer.probabilities.argmax() == answer.map.scores.argmax()
+    shares = answer.evidence.shares.double().sum(dim=(1, 2))
+    torch.testing.assert_close(shares, answer.evidence.scores, atol=1e-5, rtol=0)
+    assert answer.probabilities.argmax() == answer.evidence.scores.argmax()
     if within == "field_of_view":
-        assert (answer.map.evidence[:, source.inside[0] == 0] == 0).all()
+        assert (answer.evidence.shares[:, source.inside[0] == 0] == 0).all()
 
 
 @every_way
@@ -88,17 +89,19 @@ def test_one_view_is_the_network_s_own_answer(q: str) -> None:
 @every_way
 def test_views_are_brought_back_before_they_are_averaged(q: str) -> None:
     network, source = a_network(q=q), OnePhotograph(all_flips)
-    averaged = predict(network, source, 0, device=CPU, precision="fp32").map
-    assert averaged is not None
+    averaged = predict(network, source, 0, device=CPU, precision="fp32")
+    assert averaged.map is not None
+    assert averaged.evidence is not None
     single = []
     for view in all_flips:
         seen = OnePhotograph([View()])
         seen.image, seen.inside = view.apply(source.image), view.apply(source.inside)
-        found = predict(network, seen, 0, device=CPU, precision="fp32").map
-        assert found is not None
-        single.append((view.undo(found.pixels), view.undo(found.evidence)))
-    torch.testing.assert_close(averaged.pixels, torch.stack([pixels for pixels, _ in single]).mean(dim=0))
-    torch.testing.assert_close(averaged.evidence, torch.stack([shares for _, shares in single]).mean(dim=0))
+        found = predict(network, seen, 0, device=CPU, precision="fp32")
+        assert found.map is not None
+        assert found.evidence is not None
+        single.append((view.undo(found.map.pixels), view.undo(found.evidence.shares)))
+    torch.testing.assert_close(averaged.map.pixels, torch.stack([pixels for pixels, _ in single]).mean(dim=0))
+    torch.testing.assert_close(averaged.evidence.shares, torch.stack([shares for _, shares in single]).mean(dim=0))
 
 
 def test_a_frozen_network_answers_from_features_as_from_photographs() -> None:
@@ -110,15 +113,26 @@ def test_a_frozen_network_answers_from_features_as_from_photographs() -> None:
 
 
 @every_precision
-def test_classification_averages_its_logits_and_has_no_map(precision: str) -> None:
-    network, source = a_network("classification"), OnePhotograph(all_flips)
+@pytest.mark.parametrize(("method", "maps"), [("classification", False), ("multitask", True)])
+def test_a_class_that_does_not_follow_from_a_map_averages_its_logits(method: str, maps: bool, precision: str) -> None:
+    network, source = a_network(method, loss={"class_weight": 1}), OnePhotograph(all_flips)
     answer = predict(network, source, 0, device=CPU, precision=precision)
-    assert answer.map is None
+    assert (answer.map is not None) == maps
+    assert answer.evidence is None
     assert answer.probabilities.sum().item() == pytest.approx(1, abs=1e-12)
     if precision == "fp32":
         with torch.no_grad():
             logits = [network.eval()(look.inputs, look.inside).class_logits[0].double() for look in source.looks(0)]
         torch.testing.assert_close(answer.probabilities, torch.stack(logits).mean(dim=0).softmax(dim=0))
+
+
+def test_the_map_of_a_multi_task_network_is_brought_back_too() -> None:
+    network, source = a_network("multitask", loss={"class_weight": 1}), OnePhotograph([all_flips[3]])
+    answer = predict(network, source, 0, device=CPU, precision="fp32")
+    assert answer.map is not None
+    with torch.no_grad():
+        seen = network.eval()(all_flips[3].apply(source.image), all_flips[3].apply(source.inside))
+    torch.testing.assert_close(answer.map.pixels, all_flips[3].undo(seen.map_logits.softmax(dim=1))[0])
 
 
 def test_predicting_changes_nothing_and_gives_the_same_again() -> None:
@@ -133,6 +147,6 @@ def test_predicting_changes_nothing_and_gives_the_same_again() -> None:
 def test_a_pixel_is_foreground_where_that_is_more_probable_than_background() -> None:
     background = torch.tensor([[0.6, 0.4, 0.1]])
     pixels = torch.stack([background, torch.tensor([[0.1, 0.35, 0.2]]), torch.tensor([[0.3, 0.25, 0.7]])])
-    answered = AnsweredMap(pixels, torch.zeros(2, 1, 3), torch.zeros(2))
+    answered = AnsweredMap(pixels)
     assert answered.label_map.tolist() == [[0, 1, 2]]
     torch.testing.assert_close(answered.foreground, torch.tensor([[0.4, 0.6, 0.9]]))

@@ -59,7 +59,7 @@ def test_a_protocol_of_the_catalogue_runs(name: str, tmp_path: Path, phantom_fol
     facts = json.loads((tmp_path / "run" / "dataset.json").read_text())
     rows = read_predictions(tmp_path / "run" / "predictions.csv", facts["class_names"])
     assert len(rows) == facts["cases"]
-    assert (tmp_path / "run" / "segmentation.csv").exists() == (protocol.method == "cvs")
+    assert (tmp_path / "run" / "segmentation.csv").exists() == protocol.has_map
 
 
 @pytest.mark.parametrize("name", catalogue())

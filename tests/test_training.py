@@ -10,7 +10,7 @@ from lightning_fabric import Fabric
 from torch import Generator, Tensor
 
 from cvs_med.batches import Batch, Look
-from cvs_med.errors import RunError
+from cvs_med.errors import DataError, RunError
 from cvs_med.networks import Network, build_network
 from cvs_med.protocol import Protocol
 from cvs_med.training import Epoch, build_optimiser, fit
@@ -85,6 +85,7 @@ def train(
     protocol: Protocol,
     checkpoint: Path,
     *,
+    cases: int = CASES,
     seed: int = 0,
     precision: str = "fp32",
     on_epoch: Callable[[Epoch], None] = lambda epoch: None,
@@ -92,7 +93,7 @@ def train(
     return fit(
         model,  # type: ignore[arg-type]  # a network or a head
         source,
-        list(range(CASES)),
+        list(range(cases)),
         protocol,
         fabric=Fabric(accelerator="cpu", devices=1),
         precision=precision,
@@ -171,6 +172,60 @@ def test_every_epoch_shows_every_case_once_in_an_order_of_its_own(checkpoint: Pa
     epochs = [source.asked[n] + source.asked[n + 1] for n in (0, 2, 4)]
     assert all(sorted(epoch) == list(range(CASES)) for epoch in epochs)
     assert len({tuple(epoch) for epoch in epochs}) == 3
+
+
+@pytest.mark.parametrize(
+    ("cases", "batch_size", "sizes"),
+    [
+        (5, 2, [3, 2]), (3, 2, [3]), (2, 2, [2]), (7, 3, [3, 2, 2]), (5, 4, [3, 2]), (9, 4, [3, 3, 3]), (9, 8, [5, 4]),
+        (33, 32, [17, 16]), (3, 100, [3]),
+    ],
+)  # fmt: skip
+def test_no_case_is_left_alone_in_a_batch(checkpoint: Path, cases: int, batch_size: int, sizes: list[int]) -> None:
+    # Level 4 of 32 pixels is a single cell: batch norm could not train on one of them.
+    protocol, source = a_protocol(epochs=1, batch_size=batch_size), Noise()
+    train(a_network(protocol, levels=(3, 4)), source, protocol, checkpoint, cases=cases)
+    assert [len(batch) for batch in source.asked] == sizes
+
+
+@pytest.mark.parametrize("decoder", ["skip", "deeplab"])
+def test_a_batch_of_one_trains_where_the_coarsest_map_has_several_cells(checkpoint: Path, decoder: str) -> None:
+    source, protocol = Noise(), a_protocol(epochs=1)
+    single = protocol.model_copy(update={"training": protocol.training.model_copy(update={"batch_size": 1})})
+    train(a_network(protocol, decoder=decoder, output_stride=8), source, single, checkpoint, cases=3)
+    assert [len(batch) for batch in source.asked] == [1, 1, 1]
+
+
+@pytest.mark.parametrize("cases", [0, 1])
+def test_nothing_is_learnt_from_a_single_case(checkpoint: Path, cases: int) -> None:
+    protocol = a_protocol()
+    with pytest.raises(DataError, match=f"training part: expected at least 2 cases to learn from, found {cases}"):
+        train(a_network(protocol), Noise(), protocol, checkpoint, cases=cases)
+    assert not checkpoint.exists()
+
+
+def test_steps_end_the_training_within_an_epoch(checkpoint: Path) -> None:
+    protocol, source = a_protocol(epochs=1, steps=7, batch_size=2), Noise()
+    history = train(a_network(protocol), source, protocol, checkpoint)
+    assert len(source.asked) == 7
+    assert [(epoch.number, epoch.epochs) for epoch in history] == [(0, 3), (1, 3), (2, 3)]
+
+
+def test_the_hyperrule_sets_the_rate_of_every_step(checkpoint: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    rates: list[float] = []
+    original = torch.optim.SGD.step
+
+    def step(self: torch.optim.SGD, closure: None = None) -> None:
+        rates.append(self.param_groups[0]["lr"])
+        original(self, closure)
+
+    monkeypatch.setattr(torch.optim.SGD, "step", step)
+    protocol = a_protocol(steps=25, batch_size=6, learning_rate=0.01)
+    shaped = protocol.model_copy(update={"training": protocol.training.model_copy(update={"schedule": "hyperrule"})})
+    network = a_network(protocol, trainable="head")
+    train(network.head, Levels(network), shaped, checkpoint)
+    assert rates[:6] == pytest.approx([0, 0.002, 0.004, 0.006, 0.008, 0.01])
+    assert [rates[step] for step in (10, 11, 16, 21, 24)] == pytest.approx([1e-2, 1e-3, 1e-4, 1e-5, 1e-5])
 
 
 def test_something_is_learnt(checkpoint: Path) -> None:

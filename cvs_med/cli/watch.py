@@ -15,7 +15,7 @@ class Watch:
 
     def __init__(self, protocol: Protocol, *, quiet: bool) -> None:
         """Prepare for a protocol; a quiet one prints nothing."""
-        self.folds, self.epochs = protocol.splits.folds, protocol.training.epochs
+        self.folds = protocol.splits.folds
         self.console = Console(stderr=True, quiet=quiet)
         self.live = self.console.is_terminal and not quiet
         self.bars = Progress(
@@ -55,14 +55,14 @@ class Watch:
     def epoch(self, fold: int, epoch: Epoch) -> None:
         """Show an epoch of a fold: loss, throughput, and the time left for all folds."""
         self.seconds.append(epoch.seconds)
-        done = fold * self.epochs + epoch.number + 1
-        left = (self.folds * self.epochs - done) * sum(self.seconds) / len(self.seconds)
+        done, total = fold * epoch.epochs + epoch.number + 1, self.folds * epoch.epochs
+        left = (total - done) * sum(self.seconds) / len(self.seconds)
         text = (
-            f"Fold {fold + 1}/{self.folds}, epoch {epoch.number + 1}/{self.epochs}: loss {epoch.parts['loss']:.3f}, "
+            f"Fold {fold + 1}/{self.folds}, epoch {epoch.number + 1}/{epoch.epochs}: loss {epoch.parts['loss']:.3f}, "
             f"{epoch.images_per_second:.1f} images/s, {_minutes(left)} of training left"
         )
-        self.bars.update(self.bar, description=text, completed=done, total=self.folds * self.epochs)
-        if not self.live and (time.monotonic() - self.told > 10 or epoch.number + 1 == self.epochs):
+        self.bars.update(self.bar, description=text, completed=done, total=total)
+        if not self.live and (time.monotonic() - self.told > 10 or epoch.number + 1 == epoch.epochs):
             self._tell(f"  {text}")
 
     def _tell(self, text: str) -> None:

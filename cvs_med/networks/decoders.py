@@ -74,16 +74,15 @@ class SkipDecoder(nn.Module):
 class CoarseDecoder(nn.Module):
     """The DeepLab head on the coarsest level, as in the paper."""
 
-    levels = (4,)
-
     def __init__(self, channels: Sequence[int], out_channels: int, *, output_stride: int) -> None:
         """Build with random weights; see `DeepLabHead`."""
         super().__init__()
+        self.levels = (len(channels) - 1,)
         self.classifier = DeepLabHead(channels[-1], out_channels, output_stride=output_stride)
 
     def forward(self, features: Mapping[int, Tensor]) -> Tensor:
-        """Decode level 4 (B, C, h, w) to map logits (B, out_channels, h, w)."""
-        logits: Tensor = self.classifier(features[4])
+        """Decode the coarsest level (B, C, h, w) to map logits (B, out_channels, h, w)."""
+        logits: Tensor = self.classifier(features[self.levels[0]])
         return logits
 
 

@@ -1,28 +1,53 @@
 """The heads: a method is a head and a loss. Each turns an encoder's levels into an `Output`."""
 
+from abc import ABC, abstractmethod
 from collections.abc import Mapping
+from typing import TypeAlias
 
 from torch import Tensor, nn
 from torch.nn.functional import interpolate, relu
 
 from cvs_med.label_maps import Q, class_logits
 from cvs_med.networks.decoders import CoarseDecoder, Pooled, SkipDecoder
+from cvs_med.networks.transposed import TransposedDecoder
 from cvs_med.types import Output
 
+Decoder: TypeAlias = SkipDecoder | CoarseDecoder | TransposedDecoder
 
-class CvsHead(nn.Module):
-    """Classification via segmentation: map logits from a decoder, class logits from the map by q."""
 
-    def __init__(self, decoder: SkipDecoder | CoarseDecoder, *, q: Q, size: int, everywhere: bool) -> None:
-        """Keep the decoder, q, the map's side in pixels, and whether q counts pixels outside the field of view."""
+class Head(nn.Module, ABC):
+    """What follows the encoder.
+
+    Attributes:
+        levels: the encoder's levels that it reads.
+    """
+
+    levels: tuple[int, ...]
+
+    @abstractmethod
+    def forward(self, features: Mapping[int, Tensor], inside: Tensor) -> Output:
+        """Answer for levels (B, C, h, w); `inside` (B, H, W) is the field of view."""
+
+    def calibrate(self, pooled: Mapping[int, Pooled]) -> None:
+        """Fit what is standardised by photographs, if anything is; see `SkipDecoder.calibrate`."""
+
+    def linear_parameters(self) -> list[nn.Parameter]:
+        """List the weights of a decoder's linear part, if there is one."""
+        return []
+
+
+class MapHead(Head):
+    """A head with a decoder, which answers with a map."""
+
+    def __init__(self, decoder: Decoder, *, size: int) -> None:
+        """Keep the decoder and the map's side in pixels."""
         super().__init__()
-        self.decoder, self.q, self.size, self.everywhere = decoder, q, size, everywhere
+        self.decoder, self.size = decoder, size
         self.levels = decoder.levels
 
-    def forward(self, features: Mapping[int, Tensor], inside: Tensor) -> Output:
-        """Answer class logits (B, P) and map logits (B, P + 1, H, W); `inside` (B, H, W) is the field of view."""
-        map_logits = interpolate(self.decoder(features).float(), size=(self.size, self.size), mode="bilinear")
-        return Output(class_logits(map_logits, self.q, self.counted(inside)), map_logits)
+    def map_logits(self, features: Mapping[int, Tensor]) -> Tensor:
+        """Decode levels to map logits (B, P + 1, H, W), 32-bit floats."""
+        return interpolate(self.decoder(features).float(), size=(self.size, self.size), mode="bilinear")
 
     def calibrate(self, pooled: Mapping[int, Pooled]) -> None:
         """Fit the standardisation of the decoder's linear part, if it has one; see `SkipDecoder.calibrate`."""
@@ -33,29 +58,55 @@ class CvsHead(nn.Module):
         """List the weights of the decoder's linear part."""
         return list(self.decoder.context.parameters()) if isinstance(self.decoder, SkipDecoder) else []
 
+
+class CvsHead(MapHead):
+    """Classification via segmentation: map logits from a decoder, class logits from the map by q."""
+
+    def __init__(self, decoder: Decoder, *, q: Q, size: int, everywhere: bool) -> None:
+        """Keep the decoder, q, the map's side in pixels, and whether q counts pixels outside the field of view."""
+        super().__init__(decoder, size=size)
+        self.q, self.everywhere = q, everywhere
+
+    def forward(self, features: Mapping[int, Tensor], inside: Tensor) -> Output:
+        """Answer class logits (B, P) and map logits (B, P + 1, H, W); `inside` (B, H, W) is the field of view."""
+        map_logits = self.map_logits(features)
+        return Output(class_logits(map_logits, self.q, self.counted(inside)), map_logits)
+
     def counted(self, inside: Tensor) -> Tensor | None:
         """Give the pixels that count for the class: None for all of them."""
         return None if self.everywhere else inside
 
 
-class LinearHead(nn.Module):
+class LinearHead(Head):
     """The paper's classification baseline: batch norm, ReLU, average pooling, linear."""
 
-    levels = (4,)
-
-    def __init__(self, channels: int, classes: int) -> None:
-        """Build with random weights."""
+    def __init__(self, channels: int, classes: int, *, level: int, normalise: bool = True) -> None:
+        """Build with random weights; without `normalise` it pools the level as it is."""
         super().__init__()
-        self.norm = nn.BatchNorm2d(channels)
+        self.levels = (level,)
+        self.norm = nn.BatchNorm2d(channels) if normalise else None
         self.linear = nn.Linear(channels, classes)
 
     def forward(self, features: Mapping[int, Tensor], inside: Tensor) -> Output:
         """Answer class logits (B, P) and no map."""
-        return Output(self.linear(relu(self.norm(features[4])).mean(dim=(2, 3))), None)
+        x = features[self.levels[0]]
+        if self.norm is not None:
+            x = relu(self.norm(x))
+        return Output(self.linear(x.mean(dim=(2, 3))), None)
 
-    def calibrate(self, pooled: Mapping[int, Pooled]) -> None:
-        """Do nothing: this head normalises by the batch."""
 
-    def linear_parameters(self) -> list[nn.Parameter]:
-        """List no weights: this head trains as a whole."""
-        return []
+class MultiTaskHead(MapHead):
+    """The paper's multi-task baseline: a map from one head, the class from another, on one encoder.
+
+    The class does not follow from the map, so no pixel has a share of it.
+    """
+
+    def __init__(self, decoder: Decoder, classifier: LinearHead, *, size: int) -> None:
+        """Keep both heads and the map's side in pixels."""
+        super().__init__(decoder, size=size)
+        self.classifier = classifier
+        self.levels = tuple(sorted({*decoder.levels, *classifier.levels}))
+
+    def forward(self, features: Mapping[int, Tensor], inside: Tensor) -> Output:
+        """Answer class logits (B, P) and, apart from them, map logits (B, P + 1, H, W)."""
+        return Output(self.classifier(features, inside).class_logits, self.map_logits(features))

@@ -3,35 +3,35 @@
 import torch
 from torch import Tensor, nn
 
+from cvs_med.networks.bit import BitEncoder
 from cvs_med.networks.decoders import CoarseDecoder, SkipDecoder
 from cvs_med.networks.encoder import Encoder
 from cvs_med.networks.encoders import build_encoder
-from cvs_med.networks.heads import CvsHead, LinearHead
+from cvs_med.networks.heads import CvsHead, Decoder, Head, LinearHead, MultiTaskHead
+from cvs_med.networks.lenet import LeNetEncoder, LeNetHead
+from cvs_med.networks.transposed import TransposedDecoder
 from cvs_med.protocol import Protocol
 from cvs_med.types import Output
-
-_MEAN = (0.485, 0.456, 0.406)
-_DEVIATION = (0.229, 0.224, 0.225)
 
 
 class Network(nn.Module):
     """Photographs in, `Output` out.
 
     Attributes:
-        encoder: five levels of features; stays as loaded, in evaluation mode, if frozen.
+        encoder: levels of features, fine to coarse; stays as loaded, in evaluation mode, if frozen.
         head: the method.
     """
 
     mean: Tensor
     deviation: Tensor
 
-    def __init__(self, encoder: Encoder, head: CvsHead | LinearHead, *, frozen: bool) -> None:
+    def __init__(self, encoder: Encoder, head: Head, *, frozen: bool) -> None:
         """Put both together."""
         super().__init__()
         self.encoder, self.head, self.frozen = encoder, head, frozen
         self.encoder.requires_grad_(not frozen)
-        self.register_buffer("mean", torch.tensor(_MEAN).view(1, 3, 1, 1), persistent=False)
-        self.register_buffer("deviation", torch.tensor(_DEVIATION).view(1, 3, 1, 1), persistent=False)
+        self.register_buffer("mean", torch.tensor(encoder.mean).view(1, 3, 1, 1), persistent=False)
+        self.register_buffer("deviation", torch.tensor(encoder.deviation).view(1, 3, 1, 1), persistent=False)
 
     def train(self, mode: bool = True) -> "Network":
         """Switch to training, except for a frozen encoder: its batch norms keep their statistics."""
@@ -41,7 +41,7 @@ class Network(nn.Module):
         return self
 
     def features(self, images: Tensor) -> dict[int, Tensor]:
-        """Encode images (B, 3, H, W), RGB in 0 to 1, to levels 0 to 4."""
+        """Encode images (B, 3, H, W), RGB in 0 to 1, to its levels by number."""
         return dict(enumerate(self.encoder((images - self.mean) / self.deviation)))
 
     def forward(self, images: Tensor, inside: Tensor) -> Output:
@@ -53,19 +53,38 @@ class Network(nn.Module):
 def build_network(protocol: Protocol, classes: int) -> Network:
     """Build the network of a protocol with random weights; every chance comes from torch's global generator."""
     settings = protocol.network
-    encoder = build_encoder(settings.backbone, output_stride=settings.output_stride)
+    encoder = build_encoder(settings.backbone, output_stride=settings.output_stride, dropout=settings.dropout)
     return Network(encoder, _head(protocol, encoder, classes), frozen=settings.trainable == "head")
 
 
-def _head(protocol: Protocol, encoder: Encoder, classes: int) -> CvsHead | LinearHead:
-    settings = protocol.network
-    if protocol.method != "cvs":
-        return LinearHead(encoder.channels[-1], classes)
-    decoder: SkipDecoder | CoarseDecoder
+def _head(protocol: Protocol, encoder: Encoder, classes: int) -> Head:
+    if isinstance(encoder, LeNetEncoder):
+        return LeNetHead(classes)
+    size = protocol.images.size
+    if protocol.method == "cvs":
+        everywhere = protocol.within == "image"
+        return CvsHead(_decoder(protocol, encoder, classes + 1), q=protocol.q, size=size, everywhere=everywhere)
+    if protocol.method == "multitask":
+        classifier = _classifier(encoder, classes, normalise=not encoder.activated)
+        return MultiTaskHead(_decoder(protocol, encoder, classes + 1), classifier, size=size)
+    return _classifier(encoder, classes, normalise=True)
+
+
+def _classifier(encoder: Encoder, classes: int, *, normalise: bool) -> LinearHead:
+    """Build the linear head; that of BiT begins at zero on what its own last norm gives, as its authors have it."""
+    is_bit = isinstance(encoder, BitEncoder)
+    level = len(encoder.channels) - 1
+    head = LinearHead(encoder.channels[level], classes, level=level, normalise=normalise and not is_bit)
+    if is_bit:
+        nn.init.zeros_(head.linear.weight)
+        nn.init.zeros_(head.linear.bias)
+    return head
+
+
+def _decoder(protocol: Protocol, encoder: Encoder, maps: int) -> Decoder:
+    settings, channels, stride = protocol.network, encoder.channels, encoder.strides[-1]
     if settings.decoder == "deeplab":
-        decoder = CoarseDecoder(encoder.channels, classes + 1, output_stride=settings.output_stride)
-    else:
-        decoder = SkipDecoder(
-            encoder.channels, classes + 1, width=settings.width, levels=settings.levels, context=settings.context
-        )
-    return CvsHead(decoder, q=protocol.q, size=protocol.images.size, everywhere=protocol.within == "image")
+        return CoarseDecoder(channels, maps, output_stride=stride)
+    if settings.decoder == "transposed":
+        return TransposedDecoder(channels, maps, stride=stride, activated=encoder.activated)
+    return SkipDecoder(channels, maps, width=settings.width, levels=settings.levels, context=settings.context)

@@ -12,12 +12,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+import numpy as np
 import safetensors.torch
 import torch
 from torch import Tensor
 
 from cvs_med.download import fetch
 from cvs_med.errors import WeightsError
+from cvs_med.networks import bit
 from cvs_med.networks.encoder import Encoder
 
 # First digits of the SHA-256 of torchvision's files (IMAGENET1K_V1); they are part of the files' names.
@@ -30,11 +32,11 @@ PUBLISHED: Final = {
     "densenet169": "b2777c0a",
 }
 _ADDRESS: Final = "https://download.pytorch.org/models"
-_ENDINGS: Final = (".pth", ".pt", ".safetensors")
+_ENDINGS: Final = (".pth", ".pt", ".safetensors", ".npz")
 _MAX_BYTES: Final = 1 << 30
 _REMEDY: Final = "download that address on another computer and pass the file with --weights FILE"
 _WRAPPING: Final = re.compile(r"^(?:(?:module|model|backbone|encoder)\.)+")
-_CLASSIFIER: Final = re.compile(r"^(?:fc|classifier|aux_classifier)\.")
+_CLASSIFIER: Final = re.compile(r"^(?:(?:fc|classifier|aux_classifier)\.|resnet/head/)")
 # `norm.1` is how torchvision's own files still write it; `layers.norm1` is MONAI's name for the same tensor.
 _DENSE_LAYER: Final = re.compile(r"(denselayer\d+)\.(?:layers\.)?(norm|conv)\.?([12])\.")
 # A count of the batches seen in the pretraining: nothing reads it, and older files do not have it.
@@ -81,9 +83,9 @@ def load_weights(
     Args:
         encoder: the network to fill; after an error it is what it was.
         source: "none" (stay random), "imagenet" (torchvision's published file), or a file (.pth, .pt, .safetensors)
-            with torchvision's key names. Half precision is cast up, a prefix such as `module.` or `backbone.` is taken
-            off, classifiers are left out.
-        name: the encoder's name in `ENCODERS`.
+            with torchvision's key names, of BiT its authors' (.npz), of other networks the encoder's own. Half
+            precision is cast up, a prefix such as `module.` or `backbone.` is taken off, classifiers are left out.
+        name: the encoder's name; see `backbones.find`.
         partial: accept a file that does not cover the whole encoder.
         cache_dir: where the published file is kept.
 
@@ -104,6 +106,11 @@ def load_weights(
 
 
 def _published(name: str, cache_dir: Path) -> Path:
+    if name not in PUBLISHED:
+        raise WeightsError(
+            f"Expected one of {', '.join(PUBLISHED)}, for which weights are published, found {name}. "
+            "Pass a file with --weights FILE, or --weights none."
+        )
     digest = PUBLISHED[name]
     file = f"{name}-{digest}.pth"
     return fetch(f"{_ADDRESS}/{file}", cache_dir / file, sha256=digest, max_bytes=_MAX_BYTES, remedy=_REMEDY)
@@ -127,7 +134,7 @@ def _content(path: Path) -> bytes:
 
 def _read(path: Path, content: bytes) -> State:
     """Decode a file as the ending of its name says, and leave out what no encoder has use for."""
-    decode = safetensors.torch.load if path.suffix.lower() == ".safetensors" else _read_torch
+    decode = {".safetensors": safetensors.torch.load, ".npz": _read_numpy}.get(path.suffix.lower(), _read_torch)
     try:
         state = decode(content)
     except pickle.UnpicklingError as error:
@@ -142,11 +149,21 @@ def _read(path: Path, content: bytes) -> State:
     return _usable(path, state)
 
 
+def _read_numpy(content: bytes) -> State:
+    _refuse_bomb(content)
+    with np.load(io.BytesIO(content), allow_pickle=False) as arrays:
+        return {name: bit.own_layout(arrays[name]) for name in arrays.files}
+
+
+def _refuse_bomb(content: bytes) -> None:
+    unpacked = sum(entry.file_size for entry in zipfile.ZipFile(io.BytesIO(content)).infolist())
+    if unpacked > _MAX_BYTES:
+        raise ValueError(f"it would unpack to {unpacked} bytes")
+
+
 def _read_torch(content: bytes) -> object:
     if zipfile.is_zipfile(io.BytesIO(content)):
-        unpacked = sum(entry.file_size for entry in zipfile.ZipFile(io.BytesIO(content)).infolist())
-        if unpacked > _MAX_BYTES:
-            raise ValueError(f"it would unpack to {unpacked} bytes")
+        _refuse_bomb(content)
     with warnings.catch_warnings(action="ignore"):  # on odd pickles, which are refused anyway where it matters
         return torch.load(io.BytesIO(content), map_location="cpu", weights_only=True)
 
@@ -169,8 +186,8 @@ def _usable(path: Path, state: object) -> State:
 
 
 def _canonical(key: str) -> str:
-    """Turn a key into torchvision's present name for it, without what other networks wrapped around the encoder."""
-    return _DENSE_LAYER.sub(r"\1.\2\3.", _WRAPPING.sub("", key))
+    """Turn a key into the encoder's own name for it, without what other networks wrapped around the encoder."""
+    return _DENSE_LAYER.sub(r"\1.\2\3.", _WRAPPING.sub("", bit.own_name(key)))
 
 
 def _compare(own: State, found: State, *, source: str, sha256: str) -> WeightsReport:

@@ -10,6 +10,7 @@ NOT_DEFINED = "not defined"
 _METHODS = {
     "cvs": "CvS (class from the map)",
     "classification": "classification (no map)",
+    "multitask": "multi-task (class beside the map)",
     "probe": "probe (frozen features)",
     "majority": "majority class",
     "mask-area": "area of the gold mask",

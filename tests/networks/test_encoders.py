@@ -1,8 +1,9 @@
 import pytest
 import torch
 
+from cvs_med import backbones
 from cvs_med.errors import ProtocolError
-from cvs_med.networks.encoders import ENCODERS, OUTPUT_STRIDES, build_encoder
+from cvs_med.networks.encoders import OUTPUT_STRIDES, build_encoder
 
 
 def photograph(side: int = 64) -> torch.Tensor:
@@ -49,12 +50,26 @@ def test_every_weight_is_trained_by_the_coarsest_map(name: str) -> None:
     assert all(weight.grad is not None and weight.grad.abs().max() > 0 for weight in encoder.parameters())
 
 
-def test_there_are_six_encoders() -> None:
-    assert ENCODERS == ("resnet18", "resnet34", "resnet50", "resnet101", "densenet121", "densenet169")
+@pytest.mark.parametrize("name", [*backbones.NAMES, "wideresnet-10-1"])
+def test_every_encoder_is_what_protocols_know_of_it(name: str) -> None:
+    backbone, encoder = backbones.find(name), build_encoder(name)
+    assert len(encoder.channels) == len(encoder.strides) == backbone.levels
+    assert encoder.strides[-1] == backbone.stride(32)
+    side = next(size for size in (28, 32) if backbone.fits(size))
+    with torch.no_grad():
+        maps = encoder.eval()(photograph(side))
+    assert [features.shape[1] for features in maps] == list(encoder.channels)
+
+
+@pytest.mark.parametrize("name", backbones.NAMES)
+def test_only_what_dilates_has_other_output_strides(name: str) -> None:
+    backbone, encoder = backbones.find(name), build_encoder(name, output_stride=8)
+    assert encoder.strides[-1] == backbone.stride(8)
+    assert (encoder.strides[-1] != build_encoder(name).strides[-1]) == backbone.dilates
 
 
 def test_an_unknown_encoder_is_refused_by_naming_those_there_are() -> None:
-    with pytest.raises(ProtocolError, match="resnet101, densenet121, densenet169, found 'vgg16'"):
+    with pytest.raises(ProtocolError, match=r"densenet121, densenet169, .* found 'vgg16'"):
         build_encoder("vgg16")
 
 

@@ -7,7 +7,7 @@ from torch.nn.functional import adaptive_avg_pool2d, relu
 
 from cvs_med.label_maps import QS, Q, class_logits
 from cvs_med.networks.decoders import CoarseDecoder, SkipDecoder
-from cvs_med.networks.heads import CvsHead, LinearHead
+from cvs_med.networks.heads import CvsHead, LinearHead, MultiTaskHead
 
 CHANNELS = (4, 6, 8, 10, 12)
 
@@ -69,7 +69,7 @@ def test_a_deeplab_head_has_no_linear_part() -> None:
 
 def test_the_linear_head_is_the_paper_s_baseline() -> None:
     torch.manual_seed(0)
-    head, features = LinearHead(12, 3).eval(), some_levels()
+    head, features = LinearHead(12, 3, level=4).eval(), some_levels()
     reference = nn.Sequential(head.norm, nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten(), head.linear)
     answer = head(features, left_half())
     torch.testing.assert_close(answer.class_logits, reference(features[4]))
@@ -79,6 +79,43 @@ def test_the_linear_head_is_the_paper_s_baseline() -> None:
 
 
 def test_the_linear_head_pools_after_its_relu() -> None:
-    head, features = LinearHead(12, 3).eval(), {4: torch.randn(1, 12, 4, 4)}
+    head, features = LinearHead(12, 3, level=4).eval(), {4: torch.randn(1, 12, 4, 4)}
     pooled = adaptive_avg_pool2d(relu(head.norm(features[4])), 1).flatten(1)
     torch.testing.assert_close(head(features, left_half()).class_logits, head.linear(pooled))
+
+
+def test_a_linear_head_without_normalisation_pools_and_weighs() -> None:
+    head, features = LinearHead(10, 3, level=3, normalise=False), some_levels()
+    expected = head.linear(adaptive_avg_pool2d(features[3], 1).flatten(1))
+    torch.testing.assert_close(head(features, left_half()).class_logits, expected)
+    assert set(head.state_dict()) == {"linear.weight", "linear.bias"}
+
+
+def a_multi_task_head(context: tuple[int, ...] = ()) -> MultiTaskHead:
+    torch.manual_seed(0)
+    decoder = SkipDecoder(CHANNELS, 4, width=8, levels=(0, 1), context=context)
+    return MultiTaskHead(decoder, LinearHead(12, 3, level=4), size=64).eval()
+
+
+def test_multi_task_is_two_heads_on_the_same_levels() -> None:
+    head, features, inside = a_multi_task_head(), some_levels(), left_half()
+    answer = head(features, inside)
+    map_only = CvsHead(head.decoder, q="mean", size=64, everywhere=True)
+    assert torch.equal(answer.map_logits, map_only(features, inside).map_logits)
+    assert torch.equal(answer.class_logits, head.classifier(features, inside).class_logits)
+    assert head.levels == (0, 1, 4)
+
+
+def test_the_class_of_multi_task_does_not_follow_from_its_map() -> None:
+    head, features = a_multi_task_head(), some_levels()
+    before = head(features, left_half())
+    nn.init.normal_(head.decoder.out.bias)
+    after = head(features, left_half())
+    assert torch.equal(before.class_logits, after.class_logits)
+    assert not torch.equal(before.map_logits, after.map_logits)
+
+
+def test_a_multi_task_head_knows_its_decoder_s_linear_part() -> None:
+    head = a_multi_task_head(context=(3,))
+    assert [tuple(value.shape) for value in head.linear_parameters()] == [(3, 10), (3,)]
+    assert a_multi_task_head().linear_parameters() == []

@@ -2,10 +2,15 @@
 
 import pytest
 import torch
+from torch import Tensor, nn
 
+from cvs_med import losses
+from cvs_med.label_maps import label_map
 from cvs_med.networks import Network, build_network
 from cvs_med.networks.decoders import CoarseDecoder, SkipDecoder
-from cvs_med.networks.heads import CvsHead, LinearHead
+from cvs_med.networks.heads import CvsHead, LinearHead, MultiTaskHead
+from cvs_med.networks.lenet import LeNetHead
+from cvs_med.networks.transposed import TransposedDecoder
 from cvs_med.protocol import Protocol
 
 
@@ -102,3 +107,152 @@ def test_a_trainable_encoder_is_trained() -> None:
     conv = network.encoder.get_submodule("conv1")
     assert conv.weight.grad is not None  # type: ignore[union-attr]  # a convolution
     assert not network.eval().encoder.training
+
+
+# Every network of the paper, small: name, method, side, network settings.
+PAPER: dict[str, tuple[str, int, dict[str, object]]] = {
+    "CvS, Wide-ResNet": ("cvs", 28, {"backbone": "wideresnet-10-1", "decoder": "transposed", "dropout": 0.3}),
+    "CvS, ResNet": ("cvs", 64, {"backbone": "resnet18", "decoder": "deeplab", "output_stride": 8}),
+    "linear, Wide-ResNet": ("classification", 28, {"backbone": "wideresnet-10-1"}),
+    "linear, ResNet": ("classification", 64, {"backbone": "resnet18"}),
+    "multi-task, Wide-ResNet": ("multitask", 28, {"backbone": "wideresnet-10-1", "decoder": "transposed"}),
+    "multi-task, ResNet": ("multitask", 64, {"backbone": "resnet18", "decoder": "transposed", "output_stride": 8}),
+    "LeNet": ("classification", 28, {"backbone": "lenet5"}),
+    "BiT": ("classification", 64, {"backbone": "bit50x1"}),
+}
+every_network = pytest.mark.parametrize("which", PAPER)
+
+
+def of_the_paper(which: str, seed: int = 0) -> tuple[Protocol, Network]:
+    method, size, network = PAPER[which]
+    protocol = Protocol.model_validate(
+        {
+            "dataset": "hrf",
+            "method": method,
+            "images": {"size": size},
+            "network": {"weights": "none", "trainable": "all", **network},
+            "loss": {"class_weight": 1} if method == "multitask" else {},
+            "probe": {"level": 1},
+        }
+    )
+    torch.manual_seed(seed)
+    return protocol, build_network(protocol, 3)
+
+
+def one_step(protocol: Protocol, network: Network, rate: float = 0.1) -> float:
+    """Train a step on four noisy images and give the loss before it."""
+    size, generator = protocol.images.size, torch.Generator().manual_seed(0)
+    images, labels = torch.rand(4, 3, size, size, generator=generator), torch.tensor([0, 1, 2, 1])
+    inside = torch.ones(4, size, size)
+    network.zero_grad()
+    output = network.train()(images, inside)
+    loss = losses.total(output, label_map(images[:, 0] > 0.5, labels), labels, inside, protocol.loss)["loss"]
+    torch.autograd.backward(loss)
+    with torch.no_grad():
+        for weight in network.parameters():
+            weight -= rate * weight.grad
+    return loss.item()
+
+
+@every_network
+def test_every_network_of_the_paper_answers(which: str) -> None:
+    protocol, network = of_the_paper(which)
+    size = protocol.images.size
+    with torch.no_grad():
+        answer = network.eval()(torch.rand(2, 3, size, size), torch.ones(2, size, size))
+    assert answer.class_logits.shape == (2, 3)
+    assert answer.class_logits.isfinite().all()
+    assert (answer.map_logits is None) == (protocol.method == "classification")
+    if answer.map_logits is not None:
+        assert answer.map_logits.shape == (2, 4, size, size)
+
+
+@every_network
+def test_every_network_learns_in_half_precision(which: str) -> None:
+    protocol, network = of_the_paper(which)
+    with torch.autocast("cpu", torch.bfloat16):
+        loss = one_step(protocol, network)
+    assert torch.tensor(loss).isfinite()
+    assert all(weight.dtype == torch.float32 and weight.isfinite().all() for weight in network.parameters())
+
+
+@every_network
+def test_training_reaches_every_weight_of_every_network(which: str) -> None:
+    protocol, network = of_the_paper(which)
+    if which == "BiT":  # Its classifier begins at zero, and lets nothing through before its first step.
+        one_step(protocol, network)
+    one_step(protocol, network, rate=0)
+    silent = [
+        name
+        for name, weight in network.named_parameters()
+        if weight.grad is None or not weight.grad.isfinite().all() or not weight.grad.abs().max() > 0
+    ]
+    assert silent == []
+
+
+@every_network
+def test_a_small_step_lowers_the_loss_of_every_network(which: str) -> None:
+    protocol, network = of_the_paper(which)
+    for module in network.modules():
+        if isinstance(module, nn.Dropout):
+            module.p = 0
+    assert one_step(protocol, network, rate=1e-3) > one_step(protocol, network)
+
+
+@every_network
+def test_the_seed_decides_every_network(which: str) -> None:
+    def trained(seed: int) -> list[Tensor]:
+        protocol, network = of_the_paper(which, seed)
+        torch.manual_seed(5)
+        one_step(protocol, network)
+        return list(network.state_dict().values())
+
+    first = trained(1)
+    assert all(map(torch.equal, first, trained(1)))
+    assert not all(map(torch.equal, first, trained(2)))
+
+
+@pytest.mark.parametrize("side", [30, 33, 47])
+def test_an_odd_photograph_still_gets_a_map_of_the_head_s_size(side: int) -> None:
+    _, network = of_the_paper("CvS, Wide-ResNet")
+    with torch.no_grad():
+        answer = network.eval()(torch.rand(1, 3, side, side), torch.ones(1, 28, 28))
+    assert answer.map_logits.shape == (1, 4, 28, 28)
+
+
+def test_the_paper_s_heads_are_chosen() -> None:
+    heads = {which: of_the_paper(which)[1].head for which in PAPER}
+    for which in ("CvS, Wide-ResNet", "multi-task, Wide-ResNet", "multi-task, ResNet"):
+        assert isinstance(heads[which].decoder, TransposedDecoder)
+    assert isinstance(heads["LeNet"], LeNetHead)
+    for which, normalises in (("linear, Wide-ResNet", True), ("linear, ResNet", True), ("BiT", False)):
+        assert isinstance(heads[which], LinearHead)
+        assert (heads[which].norm is not None) == normalises
+    # Multi-task: batch norm and ReLU before pooling only where the last block has none after it.
+    for which, normalises in (("multi-task, Wide-ResNet", True), ("multi-task, ResNet", False)):
+        assert isinstance(heads[which], MultiTaskHead)
+        assert (heads[which].classifier.norm is not None) == normalises
+
+
+def test_bit_s_classifier_begins_at_zero_as_its_authors_have_it() -> None:
+    _, network = of_the_paper("BiT")
+    answer = network.eval()(torch.rand(1, 3, 64, 64), torch.ones(1, 64, 64))
+    assert answer.class_logits.tolist() == [[0, 0, 0]]
+
+
+def test_bit_sees_colours_from_minus_one_to_one() -> None:
+    _, network = of_the_paper("BiT")
+    images = torch.rand(1, 3, 64, 64)
+    expected = network.eval().encoder(2 * images - 1)
+    torch.testing.assert_close(network.features(images)[0], expected[0])
+
+
+@pytest.mark.parametrize("decoder", ["skip", "deeplab", "transposed"])
+@pytest.mark.parametrize("backbone", ["wideresnet-10-1", "resnet18", "bit50x1"])
+@pytest.mark.parametrize("method", ["cvs", "multitask"])
+def test_every_decoder_goes_with_every_backbone(method: str, backbone: str, decoder: str) -> None:
+    network = {"backbone": backbone, "weights": "none", "trainable": "all", "decoder": decoder, "width": 4}
+    content = {"dataset": "hrf", "method": method, "images": {"size": 32}, "network": network}
+    built = build_network(Protocol.model_validate({**content, "loss": {"class_weight": 1}}), 3).eval()
+    with torch.no_grad():
+        assert built(torch.rand(1, 3, 32, 32), torch.ones(1, 32, 32)).map_logits.shape == (1, 4, 32, 32)

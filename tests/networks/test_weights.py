@@ -12,10 +12,11 @@ import safetensors.torch
 import torch
 from torch import Tensor, nn
 
+from cvs_med import backbones
 from cvs_med.errors import CvsMedError, DownloadError, WeightsError
 from cvs_med.networks import weights
 from cvs_med.networks.encoder import Encoder
-from cvs_med.networks.encoders import ENCODERS, build_encoder
+from cvs_med.networks.encoders import build_encoder
 from cvs_med.networks.weights import PUBLISHED, WeightsReport, load_weights
 
 REAL = Path(os.environ.get("CVS_MED_TEST_WEIGHTS", "missing"))
@@ -234,7 +235,7 @@ def test_something_else_than_named_tensors_is_named(tmp_path: Path) -> None:
 
 def test_a_file_of_another_kind_or_none_is_refused(tmp_path: Path) -> None:
     (tmp_path / "w.h5").write_bytes(b"")
-    with pytest.raises(WeightsError, match=r"ending in \.pth, \.pt, \.safetensors"):
+    with pytest.raises(WeightsError, match=r"ending in \.pth, \.pt, \.safetensors, \.npz"):
         load(tmp_path / "w.h5")
     with pytest.raises(WeightsError, match=r"missing\.pth: .*No such file or directory"):
         load(tmp_path / "missing.pth")
@@ -243,8 +244,10 @@ def test_a_file_of_another_kind_or_none_is_refused(tmp_path: Path) -> None:
         load(tmp_path / "folder.pth")
 
 
-def test_every_encoder_has_a_published_file() -> None:
-    assert set(PUBLISHED) == set(ENCODERS)
+def test_protocols_know_which_encoders_have_a_published_file(tmp_path: Path) -> None:
+    assert set(PUBLISHED) == {name for name in backbones.NAMES if backbones.find(name).published}
+    with pytest.raises(WeightsError, match="for which weights are published, found lenet5"):
+        load_weights(Tiny(), "imagenet", name="lenet5", cache_dir=tmp_path)
 
 
 def test_imagenet_takes_the_published_file_by_its_checksum(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
