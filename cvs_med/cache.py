@@ -2,6 +2,7 @@
 
 The file's name is the SHA-256 of the recipe and of the contents of every photograph and mask: another file, another
 size or another crop is another cache. A digest of the pixels inside the file tells a damaged one, which is made anew.
+Small pictures from packed files are in memory already; they are enlarged all at once, and no file is written.
 """
 
 import hashlib
@@ -22,8 +23,8 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from cvs_med.errors import DataError, Problem
-from cvs_med.transforms import RECIPE_VERSION, Crop, Geometry, prepare
-from cvs_med.types import Case
+from cvs_med.transforms import RECIPE_VERSION, Crop, Geometry, prepare, prepare_packed
+from cvs_med.types import Case, Packed
 
 LOGGER = logging.getLogger(__name__)
 
@@ -73,6 +74,9 @@ def load(cases: Sequence[Case], *, size: int, crop: Crop, folder: Path, workers:
         DataError: files cannot be used (all of them are listed) or the cache cannot be written.
     """
     key = _key(cases, size=size, crop=crop, workers=workers)
+    at_once = prepare_packed(cases, size=size)
+    if at_once:
+        return _photographs(cases, *at_once, key=key)
     path = folder / f"photographs-{key[:16]}.safetensors"
     if path.exists():
         try:
@@ -82,6 +86,21 @@ def load(cases: Sequence[Case], *, size: int, crop: Crop, folder: Path, workers:
     photographs = _decode(cases, size=size, crop=crop, key=key, workers=workers)
     _write(photographs, path)
     return photographs
+
+
+def _photographs(
+    cases: Sequence[Case], images: Tensor, foreground: Tensor, geometry: Geometry, *, key: str
+) -> Photographs:
+    """Put together what was enlarged at once: every pixel is in the field of view."""
+    return Photographs(
+        images,
+        foreground,
+        foreground.new_full((1, 1, 1), 255).expand_as(foreground),
+        has_mask=tuple(case.mask is not None for case in cases),
+        geometries=(geometry,) * len(cases),
+        case_ids=tuple(case.id for case in cases),
+        key=key,
+    )
 
 
 def _decode(cases: Sequence[Case], *, size: int, crop: Crop, key: str, workers: int) -> Photographs:
@@ -120,15 +139,19 @@ def _in_parallel(function: Callable[[Item], Result], items: Iterable[Item], work
 
 
 def _key(cases: Sequence[Case], *, size: int, crop: Crop, workers: int) -> str:
-    paths = [path for case in cases for path in (case.image, case.mask, case.field_of_view)]
-    digests = _in_parallel(_file_digest, paths, workers)
+    pictures = [picture for case in cases for picture in (case.image, case.mask, case.field_of_view)]
+    paths = [picture for picture in pictures if isinstance(picture, Path)]
+    of_files = dict(zip(paths, _in_parallel(_file_digest, paths, workers), strict=True))
+    digests = [of_files[picture] if isinstance(picture, Path) else _digest_in_memory(picture) for picture in pictures]
     recipe = {"version": RECIPE_VERSION, "size": size, "crop": crop, "ids": [case.id for case in cases]}
     return hashlib.sha256(json.dumps([recipe, digests]).encode()).hexdigest()
 
 
-def _file_digest(path: Path | None) -> str | None:
-    if path is None:
-        return None
+def _digest_in_memory(picture: Packed | None) -> str | None:
+    return None if picture is None else hashlib.sha256(picture.pixels.tobytes()).hexdigest()
+
+
+def _file_digest(path: Path) -> str:
     try:
         with path.open("rb") as file:
             return hashlib.file_digest(file, "sha256").hexdigest()

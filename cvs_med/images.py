@@ -17,7 +17,7 @@ import numpy.typing as npt
 from PIL import ExifTags, Image, ImageFile, UnidentifiedImageError
 
 from cvs_med.errors import DataError, Problem
-from cvs_med.types import Array
+from cvs_med.types import Array, Packed, Picture
 
 MAX_PIXELS = 100_000_000
 """Largest number of pixels that is decoded; a photograph of 12,000 x 8,000 just passes."""
@@ -60,8 +60,8 @@ def read_header(path: Path) -> Header:
         return _header(image)
 
 
-def read_image(path: Path) -> Array:
-    """Decode a colour photograph.
+def read_image(picture: Picture) -> Array:
+    """Decode a colour photograph, or take it out of its packed file.
 
     Returns:
         Array of shape (H, W, 3), 8 bits, red, green and blue.
@@ -69,18 +69,20 @@ def read_image(path: Path) -> Array:
     Raises:
         DataError: as `read_header`, and if the file is truncated, turned by EXIF, or not 8-bit RGB.
     """
-    with opened(path) as image:
-        fault = _photograph_fault(path, _header(image))
+    if isinstance(picture, Packed):
+        return picture.pixels
+    with opened(picture) as image:
+        fault = _photograph_fault(picture, _header(image))
         if fault:
             raise DataError([fault])
         return np.asarray(image)
 
 
-def read_mask(path: Path, shape: tuple[int, int] | None = None) -> Mask:
+def read_mask(picture: Picture, shape: tuple[int, int] | None = None) -> Mask:
     """Decode a binary mask stored as 0 and 255 (or 0 and 1), in one channel or in three equal ones.
 
     Args:
-        path: the file.
+        picture: the file, or one of many masks of a packed file, which were checked when that was read.
         shape: (H, W) of the photograph that the mask belongs to; None leaves the size unchecked.
 
     Returns:
@@ -90,13 +92,15 @@ def read_mask(path: Path, shape: tuple[int, int] | None = None) -> Mask:
         DataError: as `read_header`, and if the file is truncated, turned by EXIF, of another size than the photograph,
             empty, or not binary.
     """
-    with opened(path) as image:
-        fault = _mask_fault(path, _header(image), shape)
+    if isinstance(picture, Packed):
+        return picture.pixels > 0
+    with opened(picture) as image:
+        fault = _mask_fault(picture, _header(image), shape)
         if fault:
             raise DataError([fault])
-        mask = _binary(path, _one_channel(path, np.asarray(image)))
+        mask = _binary(picture, _one_channel(picture, np.asarray(image)))
     if not mask.any():
-        raise DataError([Problem(str(path), "a mask", "an empty one", "Draw the mask, or take the case out.")])
+        raise DataError([Problem(str(picture), "a mask", "an empty one", "Draw the mask, or take the case out.")])
     return mask
 
 

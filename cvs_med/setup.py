@@ -15,6 +15,7 @@ from cvs_med import cache, datasets
 from cvs_med.augmentation import flips, views
 from cvs_med.cache import Photographs
 from cvs_med.datasets import DataSet
+from cvs_med.errors import DataError, Problem
 from cvs_med.features import Features, extract
 from cvs_med.networks import Network, build_network, load_weights
 from cvs_med.precision import Precision, choose, place
@@ -96,6 +97,8 @@ def prepare(
     seconds: dict[str, float] = {}
     dataset = datasets.get(protocol.dataset)
     cases = datasets.read(dataset, datasets.locate(protocol.dataset, data_dir), folds=protocol.splits.folds)
+    if protocol.method == "cvs":
+        _require_masks(cases)
     observer.stage("Loading the network")
     network, identity = _network(protocol, len(dataset.class_names), cache_dir)
     observer.stage("Reading the photographs")
@@ -133,6 +136,14 @@ def timed(seconds: dict[str, float], stage: str) -> Iterator[None]:
     start = time.perf_counter()
     yield
     seconds[stage] = round(seconds.get(stage, 0) + time.perf_counter() - start, 2)
+
+
+def _require_masks(cases: Sequence[Case]) -> None:
+    """Refuse to train CvS on cases without a mask: every pixel of theirs would be learnt as background."""
+    without = sum(case.mask is None for case in cases)
+    if without:
+        found, remedy = f"none for {without} of {len(cases)}", "Ask for another method, or add masks."
+        raise DataError([Problem("the whole data set", "a foreground mask for every case, for CvS", found, remedy)])
 
 
 def _network(protocol: Protocol, classes: int, cache_dir: Path) -> tuple[Network, str]:

@@ -1,4 +1,4 @@
-"""Which cases are tested when: k folds as pure functions of labels, groups and a seed."""
+"""Which cases are trained on and tested when: folds and draws as pure functions of labels, groups and a seed."""
 
 from collections.abc import Sequence
 
@@ -36,6 +36,37 @@ def k_folds(cases: Sequence[Case], settings: Splits) -> list[list[str]]:
         )  # fmt: skip
     parts = _splitter(settings).split(labels, labels, groups if settings.kind == "grouped" else None)
     return [[cases[i].id for i in test] for _, test in parts]
+
+
+def samples_per_class(cases: Sequence[Case], count: int, class_names: Sequence[str], seed: int) -> list[str]:
+    """Draw the same number of cases of every class (the paper's M samples per class).
+
+    Draws of one seed are nested: the five contain the one. What is drawn of a class depends only on the seed and on
+    the ids of its own cases, not on their order, and not on other classes.
+
+    Args:
+        cases: what may be drawn, such as an official train part.
+        count: M, one or more.
+        class_names: P names, in the order of the labels.
+        seed: which draw.
+
+    Returns:
+        The ids of M cases of each class, in the order of `cases`.
+
+    Raises:
+        DataError: classes have fewer cases than M; all of them are listed.
+    """
+    ids = {label: sorted(case.id for case in cases if case.label == label) for label in range(len(class_names))}
+    short = [label for label, known in ids.items() if len(known) < count]
+    if short:
+        remedy = "Ask for fewer per class, or add cases of this class."
+        raise DataError(
+            [Problem(f"class '{class_names[label]}'", f"at least {count} cases to draw {count} from",
+                     f"{len(ids[label])}", remedy) for label in short]
+        )  # fmt: skip
+    orders = {label: np.random.default_rng([seed, label]).permutation(len(known)) for label, known in ids.items()}
+    drawn = {known[place] for label, known in ids.items() for place in orders[label][:count]}
+    return [case.id for case in cases if case.id in drawn]
 
 
 def _splitter(settings: Splits) -> KFold | StratifiedKFold | StratifiedGroupKFold:

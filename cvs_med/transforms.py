@@ -5,8 +5,9 @@ Crop to the field of view, pad with zeros to a square, resize. Pillow resizes he
 converts to 32-bit floats first) 0.40 s and 470 MB. Its box filter is the area average that a vessel fraction needs.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal, TypeAlias
+from typing import Any, Literal, TypeAlias
 
 import numpy as np
 import torch
@@ -14,8 +15,9 @@ from PIL import Image
 from torch import Tensor
 from torch.nn.functional import interpolate
 
+from cvs_med.errors import DataError, Problem
 from cvs_med.images import Mask, read_image, read_mask
-from cvs_med.types import Array, Case
+from cvs_med.types import Array, Case, Packed
 
 Crop: TypeAlias = Literal["field_of_view", "none"]
 
@@ -117,6 +119,60 @@ def prepare(case: Case, *, size: int, crop: Crop) -> Prepared:
         geometry=geometry,
         has_mask=case.mask is not None,
     )
+
+
+def prepare_packed(cases: Sequence[Case], *, size: int) -> tuple[Tensor, Tensor, Geometry] | None:
+    """Enlarge the small pictures of packed files all at once, to the very pixels that `prepare` gives for each.
+
+    Args:
+        cases: what to prepare, all of one size.
+        size: side S of the result in pixels.
+
+    Returns:
+        Photographs (N, 3, S, S), foreground (N, S, S) of 0 and 255, which is zero without a mask, and the way back that
+        all share. None where this cannot be done: files, fields of view, several sizes, no square, or a smaller S.
+
+    Raises:
+        DataError: masks cannot be read; all of them are listed.
+    """
+    photographs = [case.image.pixels for case in cases if isinstance(case.image, Packed) and not case.field_of_view]
+    shapes = {pixels.shape for pixels in photographs}
+    if len(photographs) < len(cases) or len(shapes) != 1:
+        return None
+    height, width, _ = shapes.pop()
+    if height != width or size < height:
+        return None
+    images = torch.from_numpy(np.stack(photographs)).permute(0, 3, 1, 2)
+    masks = torch.from_numpy(_masks(cases, (height, width)))[:, None]
+    # With "antialias", PyTorch follows Pillow's arithmetic on 8-bit pixels.
+    return (
+        _in_chunks(images, size, mode="bilinear", antialias=True),
+        _in_chunks(masks, size, mode="nearest-exact")[:, 0],
+        Geometry(height, width, 0, 0, height, width, size),
+    )
+
+
+def _masks(cases: Sequence[Case], shape: tuple[int, int]) -> Array:
+    """Stack masks of 0 and 255, (N, H, W); the faults of all files are gathered before raising."""
+    masks = np.zeros((len(cases), *shape), dtype=np.uint8)
+    problems: list[Problem] = []
+    for case, mask in zip(cases, masks, strict=True):
+        try:
+            mask[:] = 0 if case.mask is None else read_mask(case.mask, shape) * np.uint8(255)
+        except DataError as error:
+            problems += error.problems
+    if problems:
+        raise DataError(problems)
+    return masks
+
+
+def _in_chunks(pictures: Tensor, size: int, **how: Any) -> Tensor:  # noqa: ANN401 - passed on as they are
+    """Resize (N, C, H, H) to (N, C, S, S), a thousand at a time, since each needs working memory."""
+    resized = torch.empty(*pictures.shape[:2], size, size, dtype=torch.uint8)
+    for start in range(0, len(pictures), 1000):
+        chunk = slice(start, start + 1000)
+        resized[chunk] = interpolate(pictures[chunk], size=(size, size), **how)
+    return resized
 
 
 def _geometry(kept: Mask, size: int) -> Geometry:

@@ -5,7 +5,7 @@ Shapes: B images in a batch, P classes, H x W pixels. A label map holds 0 for ba
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple, TypeAlias
+from typing import Literal, NamedTuple, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -14,6 +14,32 @@ from torch import Tensor
 Array: TypeAlias = npt.NDArray[np.uint8]
 Floats: TypeAlias = npt.NDArray[np.float64]
 Integers: TypeAlias = npt.NDArray[np.int64]
+
+
+Part: TypeAlias = Literal["train", "test"]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Packed:
+    """One picture of many that were read at once from a packed file; all of them share the array.
+
+    Attributes:
+        pictures: photographs (N, H, W, 3) or masks of 0 and 255 (N, H, W), 8 bits.
+        index: which of the N.
+    """
+
+    pictures: Array
+    index: int
+
+    @property
+    def pixels(self) -> Array:
+        """This picture, (H, W, 3) or (H, W), without a copy."""
+        picture: Array = self.pictures[self.index]
+        return picture
+
+
+Picture: TypeAlias = Path | Packed
+"""A file of its own, or one of many in a packed file."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,14 +53,16 @@ class Case:
         mask: binary foreground mask of the same size (0 and 255), if there is one.
         field_of_view: binary mask of the pixels that show the patient, if there is one.
         group: what must stay on one side of a split (a patient, a sitting), if known.
+        part: the official part that the case belongs to, where the data set's authors made a train and a test part.
     """
 
     id: str
-    image: Path
+    image: Picture
     label: int
-    mask: Path | None = None
+    mask: Picture | None = None
     field_of_view: Path | None = None
     group: str | None = None
+    part: Part | None = None
 
 
 class Output(NamedTuple):

@@ -1,5 +1,6 @@
 """Tiny data sets, written into the test's own folder."""
 
+import gzip
 from collections.abc import Callable
 from pathlib import Path
 
@@ -56,6 +57,85 @@ def draw_eye(seed: int, size: tuple[int, int]) -> tuple[np.ndarray, np.ndarray, 
         ((cross & inside) * 255).astype(np.uint8),
         (inside * 255).astype(np.uint8),
     )
+
+
+def idx(values: np.ndarray) -> bytes:
+    """Pack 8-bit values as MNIST's authors do."""
+    return bytes([0, 0, 8, values.ndim]) + b"".join(side.to_bytes(4) for side in values.shape) + values.tobytes()
+
+
+def write_mnist(root: Path, train: int = 40, test: int = 20, *, wrapped: bool = True) -> Path:
+    """Write noisy digits in the layout of MNIST, as many of each class."""
+    root.mkdir(parents=True)
+    rng = np.random.default_rng(0)
+    for word, count in (("train", train), ("t10k", test)):
+        images = rng.integers(0, 256, (count, 28, 28), dtype=np.uint8) * (rng.random((count, 28, 28)) < 0.3)
+        labels = np.arange(count, dtype=np.uint8) % 10
+        for name, values in ((f"{word}-images-idx3-ubyte", images), (f"{word}-labels-idx1-ubyte", labels)):
+            content = idx(values.astype(np.uint8))
+            path = root / (f"{name}.gz" if wrapped else name)
+            path.write_bytes(gzip.compress(content, mtime=0) if wrapped else content)
+    return root
+
+
+def write_cifar10(root: Path, counts: dict[str, int] | None = None) -> Path:
+    """Write squares on plain ground in the layout of CIFAR-10's binary version, as many of each class.
+
+    Args:
+        root: the folder to make.
+        counts: file to number of records.
+    """
+    root.mkdir(parents=True)
+    for seed, (name, count) in enumerate((counts or {"data_batch_1.bin": 40, "test_batch.bin": 20}).items()):
+        records = [draw_record(1000 * seed + number, bytes([number % 10])) for number in range(count)]
+        (root / name).write_bytes(b"".join(records))
+    return root
+
+
+def draw_record(seed: int, labels: bytes) -> bytes:
+    """Draw one record of CIFAR: a noisy square of one colour in the middle of another."""
+    rng = np.random.default_rng(seed)
+    image = np.empty((3, 32, 32))
+    image[:] = rng.integers(0, 90, (3, 1, 1))
+    size = rng.integers(6, 11)
+    image[:, 16 - size : 16 + size, 16 - size : 16 + size] = rng.integers(160, 240, (3, 1, 1))
+    return labels + (image + rng.integers(0, 10, image.shape)).astype(np.uint8).tobytes()
+
+
+@pytest.fixture(scope="session")
+def pack_idx() -> Callable[[np.ndarray], bytes]:
+    """Pack 8-bit values as MNIST's authors do."""
+    return idx
+
+
+@pytest.fixture(scope="session")
+def make_record() -> Callable[[int, bytes], bytes]:
+    """Draw one record of CIFAR from a seed and its label bytes."""
+    return draw_record
+
+
+@pytest.fixture
+def make_mnist(tmp_path: Path) -> Callable[..., Path]:
+    """Write a tiny folder in the layout of MNIST; takes the options of `write_mnist`."""
+    return lambda name="mnist", **options: write_mnist(tmp_path / name, **options)
+
+
+@pytest.fixture
+def mnist(make_mnist: Callable[..., Path]) -> Path:
+    """Four digits of each class to train on and two to test on, in the layout of MNIST."""
+    return make_mnist()
+
+
+@pytest.fixture
+def make_cifar10(tmp_path: Path) -> Callable[..., Path]:
+    """Write a tiny folder in the layout of CIFAR-10; takes the options of `write_cifar10`."""
+    return lambda name="cifar10", **options: write_cifar10(tmp_path / name, **options)
+
+
+@pytest.fixture
+def cifar10(make_cifar10: Callable[..., Path]) -> Path:
+    """Four images of each class to train on and two to test on, in the layout of CIFAR-10."""
+    return make_cifar10()
 
 
 @pytest.fixture

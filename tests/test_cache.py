@@ -1,3 +1,4 @@
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -10,7 +11,7 @@ from cvs_med import cache
 from cvs_med.cache import Photographs
 from cvs_med.datasets import get
 from cvs_med.errors import DataError
-from cvs_med.types import Case
+from cvs_med.types import Case, Packed
 
 
 @pytest.fixture
@@ -117,3 +118,64 @@ def test_a_folder_that_cannot_be_written_is_named(cases: list[Case], tmp_path: P
     (tmp_path / "file").touch()
     with pytest.raises(DataError, match="room for the cache"):
         load(cases, tmp_path / "file" / "cache")
+
+
+@pytest.mark.parametrize("size", [28, 32, 64, 20])
+def test_packed_pictures_are_enlarged_to_the_pixels_that_files_give(mnist: Path, folder: Path, size: int) -> None:
+    cases = get("mnist").cases(mnist)[:6]
+    cases[1] = replace(cases[1], mask=None)
+    as_files = [as_file(case, folder.parent) for case in cases]
+    at_once, one_by_one = (load(some, folder, size=size) for some in (cases, as_files))
+    assert at_once.has_mask == one_by_one.has_mask == (True, False, True, True, True, True)
+    assert at_once.geometries == one_by_one.geometries
+    assert at_once.case_ids == one_by_one.case_ids
+    for name in cache.NAMES:
+        # Another processor may round the last bit another way.
+        torch.testing.assert_close(getattr(at_once, name), getattr(one_by_one, name), rtol=0, atol=1)
+
+
+def as_file(case: Case, folder: Path) -> Case:
+    """Write the pictures of a packed case as files."""
+    paths = folder / f"{case.id}.png", folder / f"{case.id}-mask.png"
+    Image.fromarray(np.ascontiguousarray(case.image.pixels)).save(paths[0])
+    if case.mask is not None:
+        Image.fromarray(case.mask.pixels).save(paths[1])
+    return replace(case, image=paths[0], mask=None if case.mask is None else paths[1])
+
+
+def test_packed_pictures_are_not_decoded_one_by_one_and_leave_no_file(
+    mnist: Path, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    forbid_decoding(monkeypatch)
+    assert load(get("mnist").cases(mnist), folder, size=32).images.shape == (60, 3, 32, 32)
+    assert not folder.exists()
+
+
+def test_masks_from_files_are_put_on_packed_pictures(cifar10: Path, folder: Path, tmp_path: Path) -> None:
+    cases = get("cifar10").cases(cifar10)[:3]
+    for number in (0, 2):
+        Image.fromarray(np.eye(32, dtype=np.uint8) * 255).save(tmp_path / f"{number}.png")
+        cases[number] = replace(cases[number], mask=tmp_path / f"{number}.png")
+    photographs = load(cases, folder, size=64)
+    assert photographs.has_mask == (True, False, True)
+    doubled = np.kron(np.eye(32), np.ones((2, 2))) * 255
+    np.testing.assert_array_equal(photographs.foreground[0], doubled)
+    np.testing.assert_array_equal(photographs.foreground[1], 0)
+    assert load(cases[:2], folder, size=64).key != photographs.key
+    for number in (0, 2):
+        Image.fromarray(np.eye(31, dtype=np.uint8) * 255).save(tmp_path / f"{number}.png")
+    with pytest.raises(DataError) as caught:
+        load(cases, folder, size=64)
+    assert [Path(problem.where).name for problem in caught.value.problems] == ["0.png", "2.png"]
+
+
+def test_the_key_of_packed_pictures_follows_their_pixels(
+    mnist: Path, make_mnist: Callable[..., Path], folder: Path
+) -> None:
+    cases = get("mnist").cases(mnist)
+    key = load(cases, folder, size=32).key
+    assert load(get("mnist").cases(make_mnist("copy", wrapped=False)), folder, size=32).key == key
+    assert load(cases[1:], folder, size=32).key != key
+    changed = cases[0].image.pictures.copy()
+    changed[0, 3, 4] += 1
+    assert load([replace(cases[0], image=Packed(changed, 0)), *cases[1:]], folder, size=32).key != key

@@ -29,18 +29,23 @@ def test_there_are_commands_to_test() -> None:
 # The 1,797 digits take long; tests/test_protocols.py runs their protocol on a few.
 @pytest.mark.parametrize("line", [line for line in command_lines() if "digits" not in line])
 def test_a_command_line_of_the_docs_runs(
-    line: str, make_fundus: Callable[..., Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    line: str,
+    make_fundus: Callable[..., Path],
+    make_cifar10: Callable[..., Path],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    data = str(make_fundus("photographs"))
+    data = str(make_cifar10("packed") if "cifar10" in line else make_fundus("photographs"))
     monkeypatch.chdir(tmp_path)
     words = shlex.split(line)
     small = {
         "cv": [*SMALL, "--data-dir", data, "--out", "run"],
         "data check": ["--data-dir", data, "--folds", "2"],
         "data fetch": ["--from", data, "--out", "fetched"],
+        "data masks": ["--data-dir", data, "--per-class", "1"],
         "bench train": ["--data-dir", data, "--rounds", "1"],
     }
     options = next((options for command, options in small.items() if line.startswith(command)), [])
     result = CliRunner().invoke(main, [*words, *options])
-    expected = 2 if words[:2] == ["data", "fetch"] else 0  # the tiny folder is not HRF, and its checksums say so
+    expected = 2 if words[:2] == ["data", "fetch"] else 0  # checksums tell the tiny folders from the authors' files
     assert result.exit_code == expected, result.output

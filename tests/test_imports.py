@@ -22,7 +22,7 @@ FLOORS = (
         "cache", "tables", "batches", "features", "training", "inference", "evaluation", "baselines", "environment",
         "run_folder",
     },
-    {"setup", "folds", "experiment"},
+    {"setup", "folds", "experiment", "propagation"},
     {"report", "benchmark"},
     {"cli"},
 )  # fmt: skip

@@ -73,7 +73,9 @@ def test_a_protocol_opens_with_its_command(name: str) -> None:
 def test_every_data_set_has_a_protocol_of_its_name() -> None:
     from cvs_med.datasets import DATASETS
 
-    assert set(DATASETS) <= set(catalogue())
+    # Data sets with an official test part are not cross-validated.
+    official = {"mnist", "cifar10", "cifar100"}
+    assert set(DATASETS) - official <= set(catalogue())
     assert all(load(name).dataset in DATASETS for name in catalogue())
 
 

@@ -1,6 +1,7 @@
 """Who is tested when: every case once, always the same, groups together."""
 
 from collections import Counter
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -11,9 +12,10 @@ from sklearn.model_selection import KFold, StratifiedGroupKFold, StratifiedKFold
 
 from cvs_med.errors import DataError
 from cvs_med.protocol import Splits
-from cvs_med.splits import k_folds
+from cvs_med.splits import k_folds, samples_per_class
 from cvs_med.types import Case
 
+NAMES = ("zero", "one", "two")
 KINDS = ("random", "stratified", "grouped")
 every_kind = pytest.mark.parametrize("kind", KINDS)
 
@@ -123,3 +125,48 @@ def test_fewer_groups_than_folds_are_refused() -> None:
 def test_a_case_without_a_group_is_a_group_of_its_own() -> None:
     cases = some_cases([0, 1] * 5, ["a", *[None] * 9])
     assert [len(part) for part in k_folds(cases, Splits(kind="grouped"))] == [2] * 5
+
+
+def test_draws_of_one_seed_are_nested_and_even() -> None:
+    cases = some_cases([0, 1, 2, 1] * 15)
+    label = {case.id: case.label for case in cases}
+    drawn = [samples_per_class(cases, count, NAMES, seed=7) for count in (1, 2, 5, 15)]
+    for count, names in zip((1, 2, 5, 15), drawn, strict=True):
+        assert Counter(label[name] for name in names) == {0: count, 1: count, 2: count}
+        assert names == sorted(names)
+    assert all(set(few) < set(more) for few, more in pairwise(drawn))
+
+
+@given(st.permutations(range(24)), st.integers(0, 2**32 - 1))
+def test_a_draw_depends_on_neither_the_order_nor_other_classes(order: list[int], seed: int) -> None:
+    cases = some_cases([0, 1, 2] * 8)
+    expected = samples_per_class(cases, 3, NAMES, seed)
+    assert sorted(samples_per_class([cases[place] for place in order], 3, NAMES, seed)) == expected
+    alone = samples_per_class([case for case in cases if case.label == 0], 3, NAMES[:1], seed)
+    assert alone == [name for name in expected if int(name) % 3 == 0]
+
+
+def test_draws_differ_by_seed_and_between_classes() -> None:
+    cases = some_cases([0] * 50 + [1] * 50)
+    draws = [samples_per_class(cases, 5, NAMES[:2], seed) for seed in range(4)]
+    assert len({str(names) for names in draws}) == 4
+    places = [[int(name) % 50 for name in names] for names in draws]
+    assert all(found[:5] != found[5:] for found in places)
+
+
+def test_every_case_is_drawn_about_as_often() -> None:
+    cases = some_cases([0] * 10)
+    counts = Counter(name for seed in range(2000) for name in samples_per_class(cases, 3, NAMES[:1], seed))
+    # 600 expected of each, standard deviation 20.5: five of them.
+    assert all(abs(counts[case.id] - 600) < 103 for case in cases)
+
+
+def test_more_than_a_class_has_is_refused_in_numbers_for_every_class() -> None:
+    with pytest.raises(DataError) as caught:
+        samples_per_class(some_cases([0] * 5 + [1] * 3), 4, NAMES, seed=0)
+    assert [str(problem) for problem in caught.value.problems] == [
+        "class 'one': expected at least 4 cases to draw 4 from, found 3. "
+        "Ask for fewer per class, or add cases of this class.",
+        "class 'two': expected at least 4 cases to draw 4 from, found 0. "
+        "Ask for fewer per class, or add cases of this class.",
+    ]

@@ -4,16 +4,18 @@ from pathlib import Path
 
 from cvs_med.datasets import location
 from cvs_med.datasets.checks import check_cases, check_folds
+from cvs_med.datasets.cifar import CIFAR10, CIFAR100
 from cvs_med.datasets.dataset import DataNotFoundError, DataSet
 from cvs_med.datasets.digits import DIGITS
 from cvs_med.datasets.hrf import HRF
+from cvs_med.datasets.mnist import MNIST
 from cvs_med.datasets.synthetic import PHANTOM
 from cvs_med.errors import DataError
 from cvs_med.types import Case
 
 __all__ = ["DATASETS", "DataNotFoundError", "DataSet", "check_folds", "get", "locate", "read"]
 
-DATASETS = {dataset.name: dataset for dataset in (HRF, PHANTOM, DIGITS)}
+DATASETS = {dataset.name: dataset for dataset in (HRF, PHANTOM, DIGITS, MNIST, CIFAR10, CIFAR100)}
 
 
 def get(name: str) -> DataSet:
@@ -41,7 +43,7 @@ def locate(name: str, data_dir: Path | None = None) -> Path:
 
 
 def read(dataset: DataSet, root: Path, *, folds: int) -> list[Case]:
-    """List the cases of a folder for a cross-validation.
+    """List the cases of a folder for a cross-validation: all of them, but for an official test part.
 
     Files are decoded only if a fault has been found already, to list all faults at once. A folder without one is
     decoded by `cache.load`, which lists what it finds in the same way, and not a second time.
@@ -49,7 +51,8 @@ def read(dataset: DataSet, root: Path, *, folds: int) -> list[Case]:
     Raises:
         DataError: cases are missing or doubled, there are none, or a class has fewer cases than there are folds.
     """
-    cases, problems = dataset.survey(root)
+    found, problems = dataset.survey(root)
+    cases = [case for case in found if case.part != "test"]
     if cases or not problems:
         problems = problems + check_folds(cases, folds, dataset.class_names)
     if problems:

@@ -1,33 +1,38 @@
-"""Brings HRF into a folder: from its authors, or from an archive or a folder that the user has; verifies every file."""
+"""Brings a data set into a folder, from its authors or from what the user has, and verifies every file."""
 
 import os
-import shutil
 import tempfile
-import zipfile
-import zlib
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import partial
-from itertools import chain, islice
 from pathlib import Path, PurePosixPath
-from typing import IO, TypeAlias
+from typing import Literal, TypeAlias
 
+from cvs_med.datasets import sources
 from cvs_med.datasets.checks import check_writable, relative
-from cvs_med.download import fetch, file_sha256
+from cvs_med.download import fetch
 from cvs_med.errors import DataError, Problem
 from cvs_med.images import read_mask
 
-HRF_URL = "https://www5.cs.fau.de/fileadmin/research/datasets/fundus-images/all.zip"
-HRF_SHA256 = "a914d02cda161b7f33f25d0397c276d50e9a6cbc705e9b364a54f0adafed57e4"
-HRF_BYTES = 100_000_000
-"""More than the authors' archive (73 MB) and than all its files together (88 MB)."""
+Match: TypeAlias = Literal["same", "other", "missing"]
 
-MAX_ENTRIES = 10_000
-"""Most entries of an archive or folder that are looked at."""
 
-FAULTY_ARCHIVE = (zipfile.BadZipFile, zlib.error, EOFError, RuntimeError, OSError)
-"""What reading a damaged, encrypted or unknown kind of archive can raise."""
+@dataclass(frozen=True, slots=True)
+class Official:
+    """What a data set's authors published.
+
+    Attributes:
+        manifest: name of the list of its files, `manifests/NAME.sha256`.
+        downloads: address and SHA-256 of each file to download: one archive, or the data set's files themselves.
+        max_bytes: more than the downloads together, and than the data set's files together.
+    """
+
+    manifest: str
+    downloads: Mapping[str, str]
+    max_bytes: int
+
+    def promises(self) -> "Manifest":
+        """Read the list of the files."""
+        return read_manifest(Path(__file__).parent / "manifests" / f"{self.manifest}.sha256")
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +40,7 @@ class Promise:
     """What a manifest says about one file.
 
     Attributes:
-        sha256: checksum of the copy that the manifest was written from.
+        sha256: checksum of the copy that the manifest was written from; of the content, if the file is wrapped by gzip.
         rebuilt: that copy is not the original, so that another readable mask is accepted too.
     """
 
@@ -43,39 +48,42 @@ class Promise:
     rebuilt: bool
 
 
-@dataclass(frozen=True, slots=True)
-class Entry:
-    """One file of an archive or of a folder: how large it says it is, and how to read it."""
-
-    size: int
-    read: Callable[[], IO[bytes]]
-
-
 Manifest: TypeAlias = Mapping[str, Promise]
 
 
-def fetch_hrf(target: Path, source: Path | None = None) -> None:
-    """Put HRF into a new folder; a folder that holds it already is verified and left as it is.
+def fetch_official(name: str, official: Official, target: Path, source: Path | None = None) -> None:
+    """Put a data set into a new folder; a folder that holds it already is verified and left as it is.
 
     Args:
-        target: the folder to make, with `images`, `manual1` and `mask`.
-        source: a zip archive or a folder on this machine; None downloads the authors' archive.
+        name: of the data set.
+        official: what to fetch.
+        target: the folder to make.
+        source: an archive or a folder on this machine; None downloads what the authors published.
 
     Raises:
-        DownloadError: the archive could not be fetched.
+        DownloadError: a file could not be fetched.
         DataError: files are missing or are not the promised ones (all are listed), or the folder cannot be written.
     """
-    manifest = read_manifest(Path(__file__).parent / "manifests" / "hrf.sha256")
+    manifest, limit = official.promises(), official.max_bytes
     if _holds_something(target):
-        _refuse(verify(target, manifest, remedy=f"Move {target} away and fetch the data set again."))
+        remedy = f"Move {target} away and fetch the data set again."
+        _refuse(verify(target, manifest, max_bytes=limit, remedy=remedy))
     elif source is not None:
-        install(source, target, manifest, max_bytes=HRF_BYTES)
+        install(source, target, manifest, max_bytes=limit)
     else:
-        remedy = "download it on another machine and run `cvs-med data fetch hrf --from FILE`"
         with tempfile.TemporaryDirectory(prefix="cvs-med-") as folder:
-            path = Path(folder) / "hrf.zip"
-            source = fetch(HRF_URL, path, sha256=HRF_SHA256, max_bytes=HRF_BYTES, remedy=remedy)
-            install(source, target, manifest, max_bytes=HRF_BYTES)
+            install(_download(name, official, Path(folder)), target, manifest, max_bytes=limit)
+
+
+def _download(name: str, official: Official, folder: Path) -> Path:
+    """Fetch all files into a folder; give the folder, or the archive if there is but one."""
+    paths = [folder / PurePosixPath(url).name for url in official.downloads]
+    alone = len(paths) == 1
+    what, option = ("it", "FILE") if alone else (", ".join(path.name for path in paths), "DIR")
+    remedy = f"download {what} on another machine and run `cvs-med data fetch {name} --from {option}`"
+    for path, (url, sha256) in zip(paths, official.downloads.items(), strict=True):
+        fetch(url, path, sha256=sha256, max_bytes=official.max_bytes, remedy=remedy)
+    return paths[0] if alone else folder
 
 
 def install(source: Path, target: Path, manifest: Manifest, *, max_bytes: int) -> None:
@@ -84,7 +92,7 @@ def install(source: Path, target: Path, manifest: Manifest, *, max_bytes: int) -
     Only names of the manifest are ever written, whatever else the archive holds.
 
     Args:
-        source: zip archive or folder; the files may lie one folder deeper.
+        source: folder or archive; the files may lie one folder deeper.
         target: the folder to make.
         manifest: what to copy.
         max_bytes: most bytes that all files together may have.
@@ -97,14 +105,24 @@ def install(source: Path, target: Path, manifest: Manifest, *, max_bytes: int) -
     with tempfile.TemporaryDirectory(dir=target.parent, prefix=f".{target.name}-") as folder:
         staging = Path(folder) / target.name
         _extract(source, staging, manifest, max_bytes)
-        _refuse(verify(staging, manifest, remedy="Get the archive again from the data set's authors."))
+        remedy = "Get the archive again from the data set's authors."
+        _refuse(verify(staging, manifest, max_bytes=max_bytes, remedy=remedy))
         os.replace(staging, target)
 
 
-def verify(root: Path, manifest: Manifest, *, remedy: str) -> list[Problem]:
+def verify(root: Path, manifest: Manifest, *, max_bytes: int, remedy: str) -> list[Problem]:
     """List the files that are missing or are not what the manifest promises."""
-    found = [_file_fault(root / name, promise, remedy) for name, promise in manifest.items()]
+    found = [_file_fault(root / name, promise, max_bytes, remedy) for name, promise in manifest.items()]
     return relative([problem for problem in found if problem], root)
+
+
+def compare(root: Path, manifest: Manifest, *, max_bytes: int) -> dict[str, Match]:
+    """Tell of every file of a manifest whether a folder holds the same, another of that name, or none."""
+    found = {name: _sha256(root / name, max_bytes) for name in manifest}
+    return {
+        name: "missing" if found[name] is None else "same" if found[name] == promise.sha256 else "other"
+        for name, promise in manifest.items()
+    }
 
 
 def read_manifest(path: Path) -> dict[str, Promise]:
@@ -113,13 +131,20 @@ def read_manifest(path: Path) -> dict[str, Promise]:
     return {name: Promise(sha256, marks == ["rebuilt"]) for sha256, name, *marks in lines}
 
 
-def _file_fault(path: Path, promise: Promise, remedy: str) -> Problem | None:
-    if not path.is_file():
+def _file_fault(path: Path, promise: Promise, max_bytes: int, remedy: str) -> Problem | None:
+    found = _sha256(path, max_bytes)
+    if found is None:
         return Problem(str(path), "a file", "none", remedy)
-    found = file_sha256(path)
     if found == promise.sha256 or (promise.rebuilt and _is_mask(path)):
         return None
     return Problem(str(path), f"SHA-256 {promise.sha256[:12]}...", f"{found[:12]}...", remedy)
+
+
+def _sha256(path: Path, max_bytes: int) -> str | None:
+    try:
+        return sources.content_sha256(path, max_bytes)
+    except sources.FAULTY as error:
+        return str(error)  # It is no checksum, and so differs from the promised one.
 
 
 def _is_mask(path: Path) -> bool:
@@ -131,51 +156,20 @@ def _is_mask(path: Path) -> bool:
 
 
 def _extract(source: Path, staging: Path, manifest: Manifest, max_bytes: int) -> None:
-    try:
-        with _opened(source) as entries:
-            wanted = _wanted(entries, manifest)
-            _refuse(_size_fault(source, wanted.values(), max_bytes))
-            for name, entry in wanted.items():
-                (staging / name).parent.mkdir(parents=True, exist_ok=True)
-                with entry.read() as original, (staging / name).open("xb") as copy:
-                    shutil.copyfileobj(original, copy)
-    except FAULTY_ARCHIVE as error:
-        remedy = "Give a zip archive or a folder with --from, or get it again."
-        raise DataError([Problem(str(source), "a whole zip archive or a folder", str(error), remedy)]) from error
+    with sources.opened(source, max_bytes=max_bytes) as entries:
+        size = 0
+        for name, entry in _wanted(entries, manifest).items():
+            (staging / name).parent.mkdir(parents=True, exist_ok=True)
+            with entry.read() as original, (staging / name).open("xb") as copy:
+                size = sources.copy(original, copy, source, most=max_bytes, size=size)
 
 
-@contextmanager
-def _opened(source: Path) -> Iterator[list[tuple[str, Entry]]]:
-    """List the entries of an archive or of a folder, with names as in the archive."""
-    if source.is_dir():
-        # Two depths rather than all: the user may have named a large folder by mistake.
-        paths = islice(chain(source.glob("*/*.*"), source.glob("*/*/*.*")), MAX_ENTRIES)
-        files = [path for path in sorted(paths) if path.is_file()]
-        yield [(path.as_posix(), Entry(path.stat().st_size, _reader(path))) for path in files]
-    else:
-        with zipfile.ZipFile(source) as archive:
-            infos = archive.infolist()[:MAX_ENTRIES]
-            yield [(info.filename, Entry(info.file_size, partial(archive.open, info))) for info in infos]
-
-
-def _reader(path: Path) -> Callable[[], IO[bytes]]:
-    return lambda: path.open("rb")
-
-
-def _wanted(entries: list[tuple[str, Entry]], manifest: Manifest) -> dict[str, Entry]:
+def _wanted(entries: list[sources.Entry], manifest: Manifest) -> dict[str, sources.Entry]:
     """Find the manifest's files by folder and name, in small or capital letters, wherever they lie."""
     names = {name.lower(): name for name in manifest}
-    keyed = (("/".join(PurePosixPath(name).parts[-2:]).lower(), entry) for name, entry in entries)
-    return {names[key]: entry for key, entry in keyed if key in names}
-
-
-def _size_fault(source: Path, entries: Iterable[Entry], max_bytes: int) -> list[Problem]:
-    """Compare the sizes that the source states; an archive's reader stops at these."""
-    total = sum(entry.size for entry in entries)
-    if total <= max_bytes:
-        return []
-    remedy = "Get the archive from the data set's authors."
-    return [Problem(str(source), f"at most {max_bytes} bytes", f"{total} bytes", remedy)]
+    depths = {len(PurePosixPath(name).parts) for name in manifest}
+    ends = [("/".join(PurePosixPath(entry.name).parts[-depth:]), entry) for entry in entries for depth in depths]
+    return {names[end.lower()]: entry for end, entry in ends if end.lower() in names}
 
 
 def _holds_something(folder: Path) -> bool:

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from cvs_med.errors import DataError, Problem
 from cvs_med.images import read_image, read_mask
-from cvs_med.types import Case
+from cvs_med.types import Case, Picture
 
 
 def check_cases(cases: Sequence[Case], root: Path) -> list[Problem]:
@@ -24,7 +24,7 @@ def check_cases(cases: Sequence[Case], root: Path) -> list[Problem]:
         root: folder that the listed names are relative to.
     """
     with ThreadPoolExecutor(os.cpu_count()) as pool:
-        found = list(pool.map(_check_case, cases))
+        found = list(pool.map(check_case, cases))
     return relative([problem for problems in found for problem in problems], root)
 
 
@@ -72,16 +72,18 @@ def relative(problems: Sequence[Problem], root: Path) -> list[Problem]:
     return [replace(problem, where=_relative(problem.where, root)) for problem in problems]
 
 
-def _check_case(case: Case) -> list[Problem]:
+def check_case(case: Case) -> list[Problem]:
+    """Decode the image and the masks of one case, and list what is wrong with them."""
     shape: tuple[int, int] | None = None
     problems: list[Problem] = []
     try:
         shape = read_image(case.image).shape[:2]
     except DataError as error:
         problems += error.problems
-    for path in filter(None, (case.mask, case.field_of_view)):
+    masks: list[Picture] = [mask for mask in (case.mask, case.field_of_view) if mask is not None]
+    for mask in masks:
         try:
-            read_mask(path, shape)
+            read_mask(mask, shape)
         except DataError as error:
             problems += error.problems
     return problems

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from cvs_med.datasets.archive import Official
 from cvs_med.datasets.checks import check_cases
 from cvs_med.errors import CvsMedError, DataError, Problem
 from cvs_med.types import Case
@@ -26,8 +27,10 @@ class DataSet:
         licence: terms of use.
         citation: publication to cite.
         notes: what a reader of results must know about the data.
-        survey: lists what can be read of a folder as cases and what cannot as problems, without decoding pixels.
+        survey: lists what can be read of a folder as cases and what cannot as problems; decodes no photograph, but
+            reads packed files, see `packed`.
         prepare: writes the data set into a folder that does not exist yet, for a data set that the package carries.
+        official: what the authors published, for a data set that can be fetched.
     """
 
     name: str
@@ -40,6 +43,7 @@ class DataSet:
     notes: tuple[str, ...]
     survey: Callable[[Path], tuple[list[Case], list[Problem]]]
     prepare: Callable[[Path], None] | None = None
+    official: Official | None = None
 
     def cases(self, root: Path) -> list[Case]:
         """List the cases of a folder without decoding them.

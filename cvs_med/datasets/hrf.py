@@ -6,6 +6,7 @@
 from functools import partial
 
 from cvs_med.datasets import fundus
+from cvs_med.datasets.archive import Official
 from cvs_med.datasets.dataset import DataSet
 
 CODES = ("h", "dr", "g")
@@ -34,4 +35,13 @@ HRF = DataSet(
         "from labels of arteries and veins of the same photographs.",
     ),
     survey=partial(fundus.survey, codes=CODES),
+    official=Official(
+        manifest="hrf",
+        downloads={
+            "https://www5.cs.fau.de/fileadmin/research/datasets/fundus-images/all.zip": (
+                "a914d02cda161b7f33f25d0397c276d50e9a6cbc705e9b364a54f0adafed57e4"
+            )
+        },
+        max_bytes=100_000_000,
+    ),
 )

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from platformdirs import user_data_path
 
+from cvs_med.datasets import archive
 from cvs_med.datasets.dataset import DataNotFoundError, DataSet
 
 ENVIRONMENT = "CVS_MED_DATA"
@@ -56,11 +57,22 @@ def make(dataset: DataSet, target: Path) -> None:
             ) from error
 
 
+def fetch(dataset: DataSet, target: Path, source: Path | None) -> None:
+    """Put what a data set's authors published into a new folder; see `archive.fetch_official`.
+
+    Raises:
+        DataNotFoundError: the data set is embedded, so that there is nothing to fetch.
+    """
+    if dataset.official is None:
+        raise DataNotFoundError(f"The data set {dataset.name} cannot be fetched, only made.")
+    archive.fetch_official(dataset.name, dataset.official, target, source)
+
+
 def _from_environment(dataset: DataSet) -> list[Path]:
-    """Folders that CVS_MED_DATA may mean: the one above all data sets, or the one of a data set from outside."""
+    """Folders that CVS_MED_DATA may mean: the one above all data sets, or that of HRF itself."""
     value = os.environ.get(ENVIRONMENT)
     if not value:
         return []
-    # Phantom has HRF's layout: a folder given as such is never taken for an embedded data set.
-    itself = Path(value) / "images"
-    return [Path(value) / dataset.name, *([Path(value)] if dataset.prepare is None and itself.is_dir() else [])]
+    # Phantom has HRF's layout, so that a folder given as such is never taken for any other data set.
+    itself = dataset.name == "hrf" and (Path(value) / "images").is_dir()
+    return [Path(value) / dataset.name, *([Path(value)] if itself else [])]

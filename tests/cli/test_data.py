@@ -61,7 +61,7 @@ def test_checking_changes_nothing(make_fundus: Callable[..., Path]) -> None:
 @pytest.mark.parametrize(
     ("options", "said"),
     [
-        (("--dataset", "nonsense"), "Expected one of the data sets hrf, phantom, digits, found 'nonsense'"),
+        (("--dataset", "nonsense"), "data sets hrf, phantom, digits, mnist, cifar10, cifar100, found 'nonsense'"),
         (("--dataset", "hrf"), "cvs-med data fetch hrf"),
         (("--dataset", "hrf", "--data-dir", "/nonexistent"), "found none at /nonexistent"),
     ],
@@ -118,3 +118,63 @@ def test_what_click_refuses_ends_with_the_same_code(options: tuple[str, ...]) ->
     result = data(*options)
     assert result.exit_code == 2
     assert "Usage:" in result.stderr
+
+
+def test_a_packed_data_set_is_counted_by_file_class_and_part(make_cifar10: Callable[..., Path]) -> None:
+    folder = make_cifar10(counts={"data_batch_2.bin": 30, "test_batch.bin": 20})
+    result = data("check", "--dataset", "cifar10", "--data-dir", folder, "--folds", 3)
+    assert result.exit_code == 0, result.output
+    lines = [line.strip() for line in result.stdout.splitlines()]
+    assert lines[0] == f"{folder}: 50 cases, no problem found."
+    assert lines[1:6] == [
+        "data_batch_2: 30 images",
+        "test_batch: 20 images",
+        "0 of 6 files as published",
+        "of other content than published: data_batch_2.bin, test_batch.bin",
+        "not there: data_batch_1.bin, data_batch_3.bin, data_batch_4.bin, data_batch_5.bin",
+    ]
+    assert "airplane: 3 train, 2 test" in lines
+
+
+def test_folds_are_planned_for_the_train_part(mnist: Path) -> None:
+    assert data("check", "--dataset", "mnist", "--data-dir", mnist, "--folds", 4).exit_code == 0
+    said = refusal(data("check", "--dataset", "mnist", "--data-dir", mnist, "--folds", 5))
+    assert said.count("at least 5 cases for 5 folds, found 4") == 10
+
+
+def test_a_packed_file_at_fault_is_refused_with_numbers(cifar10: Path) -> None:
+    path = cifar10 / "test_batch.bin"
+    path.write_bytes(path.read_bytes()[:-100])
+    said = refusal(data("check", "--dataset", "cifar10", "--data-dir", cifar10, "--folds", 2))
+    assert "test_batch.bin: expected 1 to 100,000 whole records of 3073 bytes each, found 61360 bytes" in said
+    assert said.startswith("Error: The data set has 1 problem:")
+
+
+def test_stand_in_masks_are_made_and_never_called_manual(cifar10: Path, tmp_path: Path) -> None:
+    pytest.importorskip("cv2")
+    options = ("--data-dir", cifar10, "--out", tmp_path / "masks", "--per-class", 1, "--seed", 2)
+    result = data("masks", "--dataset", "cifar10", "--method", "grabcut", *options)
+    assert result.exit_code == 0, result.output
+    assert "10 masks by grabcut" in result.stdout
+    assert "not by hand" in result.stdout
+    assert "plain ellipses, where the cut found next to nothing or nearly all: 0" in result.stdout
+    assert len(list((tmp_path / "masks").glob("data_batch_1-*.png"))) == 10
+    assert "GrabCut" in (tmp_path / "masks" / "masks.json").read_text()
+    assert "found something in it" in refusal(data("masks", "--dataset", "cifar10", *options))
+
+
+def test_more_masks_than_a_class_has_images_are_refused(cifar10: Path, tmp_path: Path) -> None:
+    pytest.importorskip("cv2")
+    options = ("--data-dir", cifar10, "--out", tmp_path / "masks", "--per-class", 5)
+    assert "class 'truck': expected at least 5 cases to draw 5 from, found 4" in refusal(
+        data("masks", "--dataset", "cifar10", *options)
+    )
+    assert not (tmp_path / "masks").exists()
+
+
+def test_every_data_set_that_can_be_fetched_can_be_asked_for() -> None:
+    from cvs_med.cli.data import fetch
+    from cvs_med.datasets import DATASETS
+
+    (names,) = [parameter.type.choices for parameter in fetch.params if parameter.name == "name"]
+    assert list(names) == [name for name, kind in DATASETS.items() if kind.official]

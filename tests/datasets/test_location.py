@@ -61,3 +61,9 @@ def test_a_place_that_cannot_be_written_is_an_error(home: Path) -> None:
     home.touch()
     with pytest.raises(DataNotFoundError, match="could not be written"):
         locate("digits")
+
+
+def test_photographs_of_hrf_never_pass_for_a_packed_data_set(fundus: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(location.ENVIRONMENT, str(fundus))
+    with pytest.raises(DataNotFoundError, match="run `cvs-med data fetch mnist`"):
+        locate("mnist")

@@ -1,0 +1,1 @@
+"""Foreground masks for images that nobody has drawn them for."""
