@@ -13,7 +13,7 @@ _FOLDER = click.Path(path_type=Path, file_okay=False)
 
 
 @click.command()
-@click.option("--dataset", required=True, help="Name of the data set: hrf, phantom or digits.")
+@click.option("--dataset", required=True, help="Name of the data set, such as hrf.")
 @click.option("--folds", type=int, help="Number of folds.  [default: the protocol's]")
 @click.option("--data-dir", type=_FOLDER, help="Folder of the data set.  [default: CVS_MED_DATA, or the user's folder]")
 @click.option("--protocol", help="Protocol by name or file.  [default: that of the data set]")

@@ -113,8 +113,8 @@ def _card(
 
 def _png(image: Image.Image) -> bytes:
     stream = io.BytesIO()
-    # Level 4 takes a third of the time of the default for a few percent more bytes.
-    image.save(stream, "PNG", compress_level=4)
+    # A sixth of the time of the default level, for a quarter more bytes.
+    image.save(stream, "PNG", compress_level=1)
     return stream.getvalue()
 
 

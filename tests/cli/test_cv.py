@@ -125,7 +125,7 @@ def test_a_run_without_a_name_gets_one_that_the_same_command_finds_again(
         (["--epochs", "0"], "training.epochs (given by an option)"),
         (["--seed", "-1"], "splits.seed (given by an option)"),
         (["--protocol", "nonsense"], "Expected a protocol file or one of"),
-        (["--dataset", "nonsense"], "Expected one of the data sets hrf, phantom, digits, found 'nonsense'"),
+        (["--dataset", "nonsense"], "Expected one of the data sets hrf, phantom, digits, mnist, cifar10, cifar100,"),
         (["--dataset", "hrf-gpu"], "Expected one of the data sets"),
         (["--protocol", "hrf", "--dataset", "nonsense"], "Expected one of the data sets"),
         (["--data-dir", "/nonexistent/folder"], "found none at /nonexistent/folder"),

@@ -117,5 +117,5 @@ def test_the_class_of_multi_task_does_not_follow_from_its_map() -> None:
 
 def test_a_multi_task_head_knows_its_decoder_s_linear_part() -> None:
     head = a_multi_task_head(context=(3,))
-    assert [tuple(value.shape) for value in head.linear_parameters()] == [(3, 10), (3,)]
+    assert [tuple(value.shape) for value in head.linear_parameters()] == [(3, 10), (3, 10), (3,)]
     assert a_multi_task_head().linear_parameters() == []
