@@ -97,7 +97,7 @@ def prepare(
     seconds: dict[str, float] = {}
     dataset = datasets.get(protocol.dataset)
     cases = datasets.read(dataset, datasets.locate(protocol.dataset, data_dir), folds=protocol.splits.folds)
-    if protocol.method == "cvs":
+    if protocol.has_map:
         _require_masks(cases)
     observer.stage("Loading the network")
     network, identity = _network(protocol, len(dataset.class_names), cache_dir)

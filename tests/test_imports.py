@@ -22,7 +22,7 @@ FLOORS = (
         "cache", "tables", "batches", "features", "training", "inference", "evaluation", "baselines", "environment",
         "run_folder",
     },
-    {"setup", "folds", "experiment", "propagation"},
+    {"setup", "folds", "experiment", "propagation", "comparison"},
     {"report", "benchmark"},
     {"cli"},
 )  # fmt: skip

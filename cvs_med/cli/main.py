@@ -7,6 +7,7 @@ from typing import Any
 import click
 
 from cvs_med.cli.bench import bench
+from cvs_med.cli.compare import compare
 from cvs_med.cli.cv import cv
 from cvs_med.cli.data import data
 from cvs_med.cli.report import report
@@ -45,6 +46,7 @@ def main() -> None:
 
 
 main.add_command(cv)
+main.add_command(compare)
 main.add_command(data)
 main.add_command(report)
 main.add_command(bench)

@@ -1,0 +1,29 @@
+"""`cvs-med compare`: finished runs on the same folds, with paired tests."""
+
+import json
+from dataclasses import asdict
+from pathlib import Path
+
+import click
+
+
+@click.command()
+@click.argument("runs", nargs=-1, required=True, type=click.Path(path_type=Path, file_okay=False, exists=True))
+@click.option("--json", "as_json", is_flag=True, help="Print JSON instead of a table.")
+def compare(runs: tuple[Path, ...], as_json: bool) -> None:
+    """Compare methods by finished runs on the same folds: one run for each method and seed, of one kind of split.
+
+    Tests: the corrected resampled t-test over the folds of all repeats, and sign flips over the cases, those of a group
+    together, corrected by Holm for the number of pairs.
+    """
+    from cvs_med import comparison
+
+    pairs = comparison.compare(runs)
+    if as_json:
+        click.echo(json.dumps([asdict(pair) for pair in pairs], indent=2))
+        return
+    from rich.console import Console
+
+    from cvs_med.report import pairs as words
+
+    words.show(pairs, Console())

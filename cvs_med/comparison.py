@@ -1,0 +1,146 @@
+"""Finished runs on the same folds, method against method: paired differences and their tests."""
+
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import combinations
+from pathlib import Path
+
+import numpy as np
+
+from cvs_med.errors import RunError
+from cvs_med.evaluation import Folds, evaluate_run, read_json
+from cvs_med.statistics.cross_validation import CorrectedT, corrected_resampled_t
+from cvs_med.statistics.multiplicity import holm
+from cvs_med.statistics.paired import SignFlip, sign_flip_test
+from cvs_med.tables import read_predictions
+from cvs_med.types import Floats, Prediction
+
+Deal = tuple[tuple[str, ...], ...]
+"""One way of dealing the cases into folds."""
+
+
+@dataclass(frozen=True, slots=True)
+class Contender:
+    """One method with one protocol, in one run for each deal of the folds.
+
+    Attributes:
+        name: what it is called: its method, and its folder too where two protocols have the same method.
+        runs: for each deal its predictions, in the order of their case ids.
+    """
+
+    name: str
+    runs: dict[Deal, list[Prediction]]
+
+
+@dataclass(frozen=True, slots=True)
+class Paired:
+    """Two contenders on the deals that both have run.
+
+    Attributes:
+        first: name of one.
+        second: name of the other.
+        repeats: number of deals.
+        right: cases that each has right, in each repeat.
+        difference: mean of first minus second, as cases of all.
+        cases: number of cases.
+        over_folds: corrected resampled t-test of the folds' accuracies; None for a single repeat, which it is not for.
+        over_cases: sign-flip test of each case's mean over the repeats, groups flipped whole.
+        p_corrected: p of `over_cases` by Holm, for all pairs that are compared.
+    """
+
+    first: str
+    second: str
+    repeats: int
+    right: tuple[tuple[int, int], ...]
+    difference: float
+    cases: int
+    over_folds: CorrectedT | None
+    over_cases: SignFlip
+    p_corrected: float
+
+
+def compare(runs: Sequence[Path]) -> list[Paired]:
+    """Compare every two methods among finished runs.
+
+    Args:
+        runs: run folders; of one method and protocol, one for each deal of the folds (each seed).
+
+    Raises:
+        RunError: a run is not finished, one deal is there twice, or two methods share no deal.
+    """
+    contenders = _contenders(runs)
+    pairs = list(combinations(contenders, 2))
+    if not pairs:
+        raise RunError(f"Expected runs of two methods or more, found {contenders[0].name} alone. Name runs of another.")
+    shared = [_shared(*pair) for pair in pairs]
+    tests = [sign_flip_test(*_by_case(*pair, deals)) for pair, deals in zip(pairs, shared, strict=True)]
+    corrected = holm(np.array([test.p for test in tests]))
+    return [
+        _paired(*pair, deals, test, float(p))
+        for pair, deals, test, p in zip(pairs, shared, tests, corrected, strict=True)
+    ]
+
+
+def _contenders(runs: Sequence[Path]) -> list[Contender]:
+    """Put runs of one method and protocol together, whatever their seeds."""
+    found: dict[tuple[str, str], Contender] = {}
+    for path in runs:
+        metrics = evaluate_run(path)
+        protocol = "\n".join(
+            line for line in (path / "protocol.yaml").read_text(encoding="utf-8").splitlines() if "seed:" not in line
+        )
+        known = {contender.name for contender in found.values()}
+        name = metrics.method if metrics.method not in known else f"{metrics.method} ({path.name})"
+        contender = found.setdefault((metrics.method, protocol), Contender(name, {}))
+        deal: Deal = tuple(tuple(sorted(fold)) for fold in read_json(path / "folds.json", Folds).folds)
+        if deal in contender.runs:
+            raise RunError(f"{path}: expected other folds in each run of one method, found these a second time.")
+        rows = read_predictions(path / "predictions.csv", metrics.class_names)
+        contender.runs[deal] = sorted(rows, key=lambda row: row.case_id)
+    return list(found.values())
+
+
+def _shared(first: Contender, second: Contender) -> list[Deal]:
+    deals = [deal for deal in first.runs if deal in second.runs]
+    if not deals:
+        raise RunError(
+            f"Expected runs of {first.name} and {second.name} on the same folds, found none. "
+            "Run both with the same --splits and --seed."
+        )
+    return deals
+
+
+def _right(rows: Sequence[Prediction]) -> Floats:
+    return np.array([row.predicted == row.label for row in rows], dtype=np.float64)
+
+
+def _by_case(first: Contender, second: Contender, deals: Sequence[Deal]) -> tuple[Floats, np.ndarray]:
+    """Give each case's mean difference over the repeats, and its group."""
+    differences = np.mean([_right(first.runs[deal]) - _right(second.runs[deal]) for deal in deals], axis=0)
+    groups = np.array([row.group or f"case {row.case_id}" for row in first.runs[deals[0]]])
+    return differences, groups
+
+
+def _by_fold(first: Contender, second: Contender, deals: Sequence[Deal]) -> Floats:
+    """Give the difference of accuracies in each fold of each repeat, (repeats, folds)."""
+    rows = []
+    for deal in deals:
+        folds: defaultdict[int, list[float]] = defaultdict(list)
+        difference = _right(first.runs[deal]) - _right(second.runs[deal])
+        for row, value in zip(first.runs[deal], difference, strict=True):
+            folds[row.fold].append(float(value))
+        rows.append([float(np.mean(folds[fold])) for fold in sorted(folds)])
+    return np.array(rows)
+
+
+def _paired(first: Contender, second: Contender, deals: Sequence[Deal], test: SignFlip, p: float) -> Paired:
+    cases, folds = len(first.runs[deals[0]]), len(deals[0])
+    held_out = max(1, round(cases / folds))
+    right = tuple((int(_right(first.runs[d]).sum()), int(_right(second.runs[d]).sum())) for d in deals)
+    many = len(deals) > 1
+    over_folds = (
+        corrected_resampled_t(_by_fold(first, second, deals), cases - held_out, held_out) if many else None
+    )
+    difference = float(np.mean([a - b for a, b in right]))
+    return Paired(first.name, second.name, len(deals), right, difference, cases, over_folds, test, p)

@@ -1,0 +1,60 @@
+"""Methods against each other, as a table and as sentences that claim no more than was tested."""
+
+from collections.abc import Sequence
+
+from rich import box
+from rich.console import Console
+from rich.table import Column, Table
+
+from cvs_med.comparison import Paired
+from cvs_med.report import words
+from cvs_med.statistics.intervals import Interval
+
+_LEVEL = 0.05
+
+
+def show(pairs: Sequence[Paired], console: Console) -> None:
+    """Print every pair: a row of the table, and a sentence below it."""
+    table = Table(
+        Column("first - second", no_wrap=True), "repeats", "mean", "95 % interval", "p folds", "p cases",
+        title=f"Right of {pairs[0].cases}, first minus second", title_justify="left", box=box.SIMPLE,
+    )  # fmt: skip
+    for pair in pairs:
+        table.add_row(
+            f"{pair.first} - {pair.second}", str(pair.repeats), f"{pair.difference:+.1f}", _interval(pair),
+            _p(_folds(pair)), _p(pair.p_corrected),
+        )  # fmt: skip
+    console.print(table)
+    console.print("p folds: corrected resampled t-test over all folds. p cases: sign flips, after Holm.\n")
+    for pair in pairs:
+        console.print(sentence(pair), markup=False, highlight=False)
+
+
+def sentence(pair: Paired) -> str:
+    """Say what a pair shows: a difference only where both tests, after correction, find one."""
+    first, second = words.method(pair.first), words.method(pair.second)
+    counts = ", ".join(f"{a} against {b}" for a, b in pair.right)
+    said = f"{first} against {second}, right of {pair.cases}: {counts}."
+    if pair.over_folds is None:
+        return f"{said} One deal of the folds says little; repeat with other seeds."
+    found = (_folds(pair) or 1.0) < _LEVEL and pair.p_corrected < _LEVEL
+    better = first if pair.difference > 0 else second
+    verdict = f"{better} was better on these data" if found else "these runs do not show that one is better"
+    return f"{said} Mean difference {pair.difference:+.1f} ({_interval(pair)}): {verdict}."
+
+
+def _folds(pair: Paired) -> float | None:
+    return None if pair.over_folds is None else pair.over_folds.p
+
+
+def _interval(pair: Paired) -> str:
+    interval: Interval | None = None if pair.over_folds is None else pair.over_folds.interval
+    if interval is None:
+        return words.NOT_DEFINED
+    return f"{pair.cases * interval.low:+.1f} to {pair.cases * interval.high:+.1f}"
+
+
+def _p(value: float | None) -> str:
+    if value is None:
+        return words.NOT_DEFINED
+    return "< 0.001" if value < 0.001 else f"{value:.3f}"
