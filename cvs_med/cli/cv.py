@@ -6,6 +6,7 @@ from pathlib import Path
 
 import click
 
+from cvs_med.errors import ProtocolError
 from cvs_med.protocol import Protocol, catalogue, dump
 from cvs_med.protocol import load as load_protocol
 
@@ -98,9 +99,20 @@ def cv(
 
 
 def _usual(dataset: str, device: str) -> str:
-    """Take the data set's protocol, the large one where there is a GPU for it."""
+    """Take the data set's protocol, the large one where there is a GPU for it.
+
+    Raises:
+        ProtocolError: the data set has none.
+    """
     large = f"{dataset}-gpu"
-    return large if device == "cuda" and large in catalogue() else dataset
+    if device == "cuda" and large in catalogue():
+        return large
+    if dataset not in catalogue():
+        raise ProtocolError(
+            f"Expected --protocol with --dataset {dataset}, which has none of its own. Name a file, or begin with one of "
+            f"{', '.join(catalogue())}."
+        )
+    return dataset
 
 
 def _folder(protocol: Protocol) -> Path:
