@@ -109,8 +109,8 @@ def _usual(dataset: str, device: str) -> str:
         return large
     if dataset not in catalogue():
         raise ProtocolError(
-            f"Expected --protocol with --dataset {dataset}, which has none of its own. Name a file, or begin with one of "
-            f"{', '.join(catalogue())}."
+            f"Expected --protocol with --dataset {dataset}, which has none of its own. "
+            f"Name a file, or begin with one of {', '.join(catalogue())}."
         )
     return dataset
 
