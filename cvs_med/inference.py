@@ -93,24 +93,21 @@ def predict(network: Network, source: Source, case: int, *, device: torch.device
 
 
 def predict_classes(
-    network: Network, source: Source, cases: Sequence[int], *, batch_size: int, device: torch.device, precision: str
+    network: Network, source: Source, cases: Sequence[int], *, device: torch.device, precision: str
 ) -> Tensor:
-    """Answer for many cases, a batch at a time: the probabilities of `predict`, without map and evidence.
+    """Answer for a batch of cases at once: the probabilities of `predict`, without map and evidence.
 
     Returns:
-        (cases, P), 64-bit floats; every row sums to one.
+        (B, P), 64-bit floats; every row sums to one.
     """
     network.eval()
     model = network.head if network.frozen else network
-    found: list[Tensor] = []
+    logits: list[Tensor] = []
     with torch.inference_mode():
-        for chosen in torch.tensor(cases).split(batch_size):
-            logits: list[Tensor] = []
-            for _, inputs, inside in source.looks(chosen.tolist()):
-                with computing(device, precision):
-                    logits.append(model(inputs, inside).class_logits.double().cpu())
-            found.append(_mean_over_views(network, torch.stack(logits)))
-    return torch.cat(found)
+        for _, inputs, inside in source.looks(cases):
+            with computing(device, precision):
+                logits.append(model(inputs, inside).class_logits.double().cpu())
+    return _mean_over_views(network, torch.stack(logits))
 
 
 def _mean_over_views(network: Network, logits: Tensor) -> Tensor:

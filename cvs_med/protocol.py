@@ -17,6 +17,9 @@ Level = Annotated[int, Field(ge=0, le=4)]
 Share = Annotated[float, Field(ge=0, le=1)]
 BatchSize = Annotated[int, Field(ge=1, le=65_536)]
 
+REPORTED = "reported.yaml"
+"""The one file among the protocols that is none: what was published, see `reported`."""
+
 _NOT_YAML = (yaml.YAMLError, ValueError, AttributeError, RecursionError)
 """What PyYAML raises: the last three for impossible dates and numbers, a wrong !!timestamp, and endless brackets."""
 
@@ -210,8 +213,9 @@ class Protocol(_Section):
 
 def catalogue() -> dict[str, Path]:
     """List the protocols that come with the package, by name such as `hrf` or `paper/hrf-resnet101`."""
-    root = _folder()
-    return {str(path.relative_to(root).with_suffix("")): path for path in sorted(root.rglob("*.yaml"))}
+    root = folder()
+    found = [path for path in sorted(root.rglob("*.yaml")) if path != root / REPORTED]
+    return {str(path.relative_to(root).with_suffix("")): path for path in found}
 
 
 def load(source: str, settings: Sequence[str] = ()) -> Protocol:
@@ -245,8 +249,8 @@ def dump(protocol: Protocol) -> str:
     return yaml.safe_dump(protocol.model_dump(mode="json"), sort_keys=False)
 
 
-def _folder() -> Path:
-    """Where the protocols lie: inside an installed package, or beside it in a checkout."""
+def folder() -> Path:
+    """Say where the protocols lie: inside an installed package, or beside it in a checkout."""
     package = Path(str(files("cvs_med")))
     installed = package / "protocols"
     return installed if installed.is_dir() else package.parent / "protocols"

@@ -96,7 +96,7 @@ def prepare(
     """
     dataset = datasets.get(protocol.dataset)
     cases = datasets.read(dataset, datasets.locate(protocol.dataset, data_dir), folds=protocol.splits.folds)
-    if protocol.method == "cvs":
+    if protocol.has_map:
         require_masks(cases)
     setup = assemble(
         protocol, dataset, cases, cache_dir=cache_dir, accelerator=accelerator, workers=workers, observer=observer
@@ -161,15 +161,15 @@ def timed(seconds: dict[str, float], stage: str) -> Iterator[None]:
 
 
 def require_masks(cases: Sequence[Case]) -> None:
-    """Refuse to train CvS on cases without a mask: every pixel of theirs would be learnt as background.
+    """Refuse to learn a map from cases without a mask: every pixel of theirs would be learnt as background.
 
     Raises:
         DataError: says how many have none.
     """
     without = sum(case.mask is None for case in cases)
     if without:
-        found, remedy = f"none for {without} of {len(cases)}", "Ask for another method, or add masks."
-        raise DataError([Problem("the whole data set", "a foreground mask for every case, for CvS", found, remedy)])
+        expected, found = "a mask for every case, for a method with a map", f"none for {without} of {len(cases)}"
+        raise DataError([Problem("what is learnt from", expected, found, "Ask for another method, or add masks.")])
 
 
 def _network(protocol: Protocol, classes: int, cache_dir: Path) -> tuple[Network, str]:

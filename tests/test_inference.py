@@ -141,7 +141,7 @@ def test_many_at_once_are_answered_as_one_by_one(method: str) -> None:
     method, _, q = method.partition(", ")
     network, source = a_network(method, loss={"class_weight": 1}, q=q or "mean"), ManyPhotographs(all_flips)
     cases = [4, 1, 7, 2, 5]
-    at_once = predict_classes(network, source, cases, batch_size=2, device=CPU, precision="fp32")
+    at_once = predict_classes(network, source, cases, device=CPU, precision="fp32")
     single = [predict(network, source, case, device=CPU, precision="fp32").probabilities for case in cases]
     torch.testing.assert_close(at_once, torch.stack(single), atol=1e-5, rtol=1e-4)
     torch.testing.assert_close(at_once.sum(dim=1), torch.ones(5, dtype=torch.float64))
