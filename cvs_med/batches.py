@@ -33,12 +33,12 @@ class Batch(NamedTuple):
 
 
 class Look(NamedTuple):
-    """One view of one case, without its reference.
+    """One view of B cases, without their reference.
 
     Attributes:
-        view: how it is seen.
-        inputs: photograph (1, 3, H, W), or levels of features.
-        inside: (1, H, W), one inside the field of view, seen the same way.
+        view: how they are seen.
+        inputs: photographs (B, 3, H, W), or levels of features.
+        inside: (B, H, W), one inside the field of view, seen the same way.
     """
 
     view: View
@@ -53,8 +53,8 @@ class Source(Protocol):
         """Draw a randomly changed batch of these cases."""
         ...
 
-    def looks(self, case: int) -> list[Look]:
-        """Give one case in every view that a prediction averages over."""
+    def looks(self, cases: Sequence[int]) -> list[Look]:
+        """Give these cases in every view that a prediction averages over."""
         ...
 
 
@@ -80,12 +80,13 @@ class PhotographBatches:
             images, shares = mixup(images, shares, self.classes, self.augmentation.mixup, generator)
         return batch._replace(inputs=images.contiguous(memory_format=torch.channels_last), labels=shares)
 
-    def looks(self, case: int) -> list[Look]:
-        """Give one case mirrored in every way that training allows."""
-        image = self._floats(self.photographs.images[case : case + 1])
-        seen = self._floats(self.photographs.field_of_view[case : case + 1])
+    def looks(self, cases: Sequence[int]) -> list[Look]:
+        """Give these cases mirrored in every way that training allows."""
+        chosen = torch.tensor(cases)
+        images = self._floats(self.photographs.images[chosen])
+        seen = self._floats(self.photographs.field_of_view[chosen])
         return [
-            Look(view, view.apply(image).contiguous(memory_format=torch.channels_last), view.apply(seen))
+            Look(view, view.apply(images).contiguous(memory_format=torch.channels_last), view.apply(seen))
             for view in flips(self.augmentation)
         ]
 
@@ -112,11 +113,11 @@ class FeatureBatches:
         masks = torch.cat(planes).to(self.device)
         return _batch(self._inputs(cases, views), masks[:, 0], masks[:, 1], self.labels[list(cases)].to(self.device))
 
-    def looks(self, case: int) -> list[Look]:
-        """Give one case in every view without a turn."""
-        seen = self._masks(case)[:, 1].to(self.device)
+    def looks(self, cases: Sequence[int]) -> list[Look]:
+        """Give these cases in every view without a turn."""
+        seen = torch.cat([self._masks(case) for case in cases])[:, 1].to(self.device)
         plain = [(number, view) for number, view in enumerate(self.features.views) if not view.degrees]
-        return [Look(view, self._inputs([case], [number]), view.apply(seen)) for number, view in plain]
+        return [Look(view, self._inputs(cases, [number] * len(cases)), view.apply(seen)) for number, view in plain]
 
     def _inputs(self, cases: Sequence[int], views: Sequence[int]) -> Inputs:
         maps = self.features.maps(cases, views, self.levels)

@@ -51,6 +51,10 @@ class Features:
         return {level: torch.stack(maps).permute(0, 3, 1, 2) for level, maps in found.items()}
 
 
+NOTHING = Features(Path(), (), {}, {})
+"""What is known beforehand of an encoder that is to be trained."""
+
+
 def extract(
     network: Network,
     photographs: Photographs,

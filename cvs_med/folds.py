@@ -56,7 +56,8 @@ def run_fold(
             _write_maps(setup, folder, case, None)
         rows: list[Segmentation] = []
     else:
-        model = _train(setup, folder, number, train)
+        model = train_network(setup, folder, number, train)
+        _keep_model(folder / "model.safetensors", model)
         with timed(setup.seconds, "prediction"):
             predictions, rows = _answer(setup, folder, number, model, test)
     if rows:
@@ -75,17 +76,18 @@ def as_predictions(setup: Setup, fold: int, cases: Sequence[int], shares: Floats
     ]
 
 
-def _train(setup: Setup, folder: Path, number: int, train: Sequence[int]) -> Network:
-    """Train this fold's own copy of the network, and keep what was trained."""
+def train_network(setup: Setup, folder: Path, number: int, train: Sequence[int]) -> Network:
+    """Train a copy of the network of its own for this fold, and keep its history; see `run_fold`."""
     seed = setup.protocol.splits.seed * 1009 + number
     network = _fresh(setup, seed)
     model = network.head if network.frozen else network
-    _calibrate(setup, network, train)
+    if network.frozen:
+        _calibrate(setup, network, train)
     protocol = hyperrule.resolved(setup.protocol, len(train))
     with timed(setup.seconds, "training"):
         history = fit(
             model,
-            _source(setup, network, protocol.augmentation),
+            source_of(setup, network, protocol.augmentation),
             train,
             protocol,
             fabric=setup.fabric,
@@ -95,9 +97,12 @@ def _train(setup: Setup, folder: Path, number: int, train: Sequence[int]) -> Net
             on_epoch=lambda epoch: setup.observer.epoch(number, epoch),
         )
     _write_history(folder / "history.csv", history)
-    weights = {name: value.contiguous() for name, value in model.state_dict().items()}
-    write_bytes(folder / "model.safetensors", save(weights))
     return network
+
+
+def _keep_model(path: Path, network: Network) -> None:
+    trained = network.head if network.frozen else network
+    write_bytes(path, save({name: value.contiguous() for name, value in trained.state_dict().items()}))
 
 
 def _fresh(setup: Setup, seed: int) -> Network:
@@ -120,7 +125,8 @@ def _calibrate(setup: Setup, network: Network, train: Sequence[int]) -> None:
     network.head.calibrate({level: (means[level], deviations[level]) for level in means})
 
 
-def _source(setup: Setup, network: Network, augmentation: Augmentation) -> Source:
+def source_of(setup: Setup, network: Network, augmentation: Augmentation) -> Source:
+    """Give what a network trains on and answers for: photographs, or features of its frozen encoder."""
     labels, device = torch.from_numpy(setup.labels), setup.fabric.device
     if network.frozen:
         return FeatureBatches(setup.photographs, setup.features, network.head.levels, labels, device)
@@ -130,7 +136,7 @@ def _source(setup: Setup, network: Network, augmentation: Augmentation) -> Sourc
 def _answer(
     setup: Setup, folder: Path, number: int, network: Network, test: Sequence[int]
 ) -> tuple[list[Prediction], list[Segmentation]]:
-    source = _source(setup, network, setup.protocol.augmentation)
+    source = source_of(setup, network, setup.protocol.augmentation)
     shares, rows = [], []
     for case in test:
         answer = predict(

@@ -1,4 +1,7 @@
-"""A trained network's answer for one case: class logits, label map, and the evidence, which adds up exactly."""
+"""A trained network's answer for one case: class logits, label map, and the evidence, which adds up exactly.
+
+Of many cases at once only the class probabilities are asked for.
+"""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -78,7 +81,7 @@ def predict(network: Network, source: Source, case: int, *, device: torch.device
     model, head = network.head if network.frozen else network, network.head
     seen: list[tuple[View, Output, Tensor]] = []
     with torch.inference_mode():
-        for view, inputs, inside in source.looks(case):
+        for view, inputs, inside in source.looks([case]):
             with computing(device, precision):
                 seen.append((view, model(inputs, inside), inside))
         answered = _map(seen)
@@ -87,6 +90,33 @@ def predict(network: Network, source: Source, case: int, *, device: torch.device
             return Answer(_probabilities(head, found), answered, found)
         logits = torch.stack([output.class_logits[0].double().cpu() for _, output, _ in seen])
         return Answer(logits.mean(dim=0).softmax(dim=0), answered)
+
+
+def predict_classes(
+    network: Network, source: Source, cases: Sequence[int], *, device: torch.device, precision: str
+) -> Tensor:
+    """Answer for a batch of cases at once: the probabilities of `predict`, without map and evidence.
+
+    Returns:
+        (B, P), 64-bit floats; every row sums to one.
+    """
+    network.eval()
+    model = network.head if network.frozen else network
+    logits: list[Tensor] = []
+    with torch.inference_mode():
+        for _, inputs, inside in source.looks(cases):
+            with computing(device, precision):
+                logits.append(model(inputs, inside).class_logits.double().cpu())
+    return _mean_over_views(network, torch.stack(logits))
+
+
+def _mean_over_views(network: Network, logits: Tensor) -> Tensor:
+    """Average class logits (V, B, P), or the probabilities that they are the logarithms of: (B, P)."""
+    head = network.head
+    if isinstance(head, CvsHead) and head.q == "probability":
+        shares = logits.exp().mean(dim=0)
+        return shares / shares.sum(dim=1, keepdim=True)
+    return logits.mean(dim=0).softmax(dim=1)
 
 
 def _map(seen: Seen) -> AnsweredMap | None:

@@ -15,6 +15,10 @@ from cvs_med.protocol_errors import Fault, explain, located
 
 Level = Annotated[int, Field(ge=0, le=4)]
 Share = Annotated[float, Field(ge=0, le=1)]
+BatchSize = Annotated[int, Field(ge=1, le=65_536)]
+
+REPORTED = "reported.yaml"
+"""The one file among the protocols that is none: what was published, see `reported`."""
 
 _NOT_YAML = (yaml.YAMLError, ValueError, AttributeError, RecursionError)
 """What PyYAML raises: the last three for impossible dates and numbers, a wrong !!timestamp, and endless brackets."""
@@ -105,8 +109,15 @@ class Training(_Section):
     schedule: Literal["constant", "one_cycle", "hyperrule"] = Field("one_cycle", description="hyperrule: BiT's")
     epochs: int = Field(30, ge=1, le=100_000)
     steps: int | None = Field(None, ge=1, le=10_000_000, description="length instead of epochs; hyperrule has its own")
-    batch_size: int = Field(6, ge=1, le=65_536)
+    batch_size: BatchSize = 6
+    smaller_batches: dict[Annotated[int, Field(ge=1)], BatchSize] = Field(
+        default_factory=dict, description="batch size with at most so many training cases, instead of batch_size"
+    )
     precision: Literal["auto", "bf16", "fp32"] = Field("auto", description="auto: bf16 where the processor has it")
+
+    def batch_for(self, cases: int) -> int:
+        """Choose the batch size by the number of training cases, as the paper does."""
+        return next((size for most, size in sorted(self.smaller_batches.items()) if cases <= most), self.batch_size)
 
 
 class Probe(_Section):
@@ -188,7 +199,7 @@ class Protocol(_Section):
         if self.network.trainable == "all" and self.network.context:
             yield "network.context", "expected it only with `network.trainable: head`, a frozen encoder"
         stride = backbones.find(self.network.backbone).stride(self.network.output_stride)
-        if self.training.batch_size == 1 and self.images.size == stride:
+        if 1 in (self.training.batch_size, *self.training.smaller_batches.values()) and self.images.size == stride:
             yield "training.batch_size", (
                 f"expected at least 2 where the coarsest map of {self.images.size} pixels is a single cell: batch norm "
                 "has no variance of one value"
@@ -202,8 +213,9 @@ class Protocol(_Section):
 
 def catalogue() -> dict[str, Path]:
     """List the protocols that come with the package, by name such as `hrf` or `paper/hrf-resnet101`."""
-    root = _folder()
-    return {str(path.relative_to(root).with_suffix("")): path for path in sorted(root.rglob("*.yaml"))}
+    root = folder()
+    found = [path for path in sorted(root.rglob("*.yaml")) if path != root / REPORTED]
+    return {str(path.relative_to(root).with_suffix("")): path for path in found}
 
 
 def load(source: str, settings: Sequence[str] = ()) -> Protocol:
@@ -237,8 +249,8 @@ def dump(protocol: Protocol) -> str:
     return yaml.safe_dump(protocol.model_dump(mode="json"), sort_keys=False)
 
 
-def _folder() -> Path:
-    """Where the protocols lie: inside an installed package, or beside it in a checkout."""
+def folder() -> Path:
+    """Say where the protocols lie: inside an installed package, or beside it in a checkout."""
     package = Path(str(files("cvs_med")))
     installed = package / "protocols"
     return installed if installed.is_dir() else package.parent / "protocols"

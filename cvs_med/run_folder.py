@@ -77,6 +77,20 @@ def opened(path: Path, protocol: Protocol) -> Iterator[RunFolder]:
         DataError: it cannot be written, or the disk is full.
         RunError: another process works in it, or it holds a run of another protocol.
     """
+    with alone(path) as folder:
+        # Without folds it has computed nothing yet.
+        claim(path / "protocol.yaml", protocol, begun=(path / "folds.json").exists())
+        yield folder
+
+
+@contextmanager
+def alone(path: Path) -> Iterator[RunFolder]:
+    """Open a folder, made if missing, in which no other process works.
+
+    Raises:
+        DataError: it cannot be written, or the disk is full.
+        RunError: another process works in it.
+    """
     RunFolder(path).require_room(_LEAST_ROOM)
     path.mkdir(parents=True, exist_ok=True)
     with (path / ".lock").open("a+") as lock:
@@ -84,7 +98,6 @@ def opened(path: Path, protocol: Protocol) -> Iterator[RunFolder]:
         lock.truncate(0)
         lock.write(str(os.getpid()))
         lock.flush()
-        _claim(path / "protocol.yaml", protocol)
         yield RunFolder(path)
 
 
@@ -98,10 +111,14 @@ def _lock(handle: int, path: Path) -> None:
         ) from error
 
 
-def _claim(file: Path, protocol: Protocol) -> None:
-    """Write the protocol, or compare it with the one that is there; without folds it has computed nothing yet."""
+def claim(file: Path, protocol: Protocol, *, begun: bool) -> None:
+    """Write the protocol, or compare it with the one that is there if something was computed by it.
+
+    Raises:
+        RunError: what was computed rests on another protocol; the message shows the difference.
+    """
     text = protocols.dump(protocol)
-    if not (file.exists() and file.with_name("folds.json").exists()):
+    if not (file.exists() and begun):
         write_bytes(file, text.encode())
         return
     found = file.read_text(encoding="utf-8")

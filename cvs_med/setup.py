@@ -3,7 +3,7 @@
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Protocol as Interface
 
@@ -16,7 +16,7 @@ from cvs_med.augmentation import flips, views
 from cvs_med.cache import Photographs
 from cvs_med.datasets import DataSet
 from cvs_med.errors import DataError, Problem
-from cvs_med.features import Features, extract
+from cvs_med.features import NOTHING, Features, extract
 from cvs_med.networks import Network, build_network, load_weights
 from cvs_med.precision import Precision, choose, place
 from cvs_med.protocol import Protocol
@@ -48,7 +48,7 @@ class Setup:
         protocol: the experiment.
         network: with the encoder as loaded and a head of random weights; folds work on copies of it.
         encoder: what the encoder is: its name, stride and the checksum of its weights.
-        features: of the encoder as loaded; pooled, and with a frozen encoder as maps.
+        features: of the encoder as loaded; pooled, and with a frozen encoder as maps. None of them after `assemble`.
         fabric: device and processes.
         precision: bf16 or fp32.
         observer: told of progress.
@@ -94,11 +94,45 @@ def prepare(
     Raises:
         CvsMedError: data, weights or folders are not as they should be.
     """
-    seconds: dict[str, float] = {}
     dataset = datasets.get(protocol.dataset)
     cases = datasets.read(dataset, datasets.locate(protocol.dataset, data_dir), folds=protocol.splits.folds)
     if protocol.has_map:
-        _require_masks(cases)
+        require_masks(cases)
+    setup = assemble(
+        protocol, dataset, cases, cache_dir=cache_dir, accelerator=accelerator, workers=workers, observer=observer
+    )
+    network = setup.network
+    observer.stage("Computing the encoder's features")
+    with timed(setup.seconds, "features"):
+        features = extract(
+            network,
+            setup.photographs,
+            views=views(protocol.augmentation) if network.frozen else flips(protocol.augmentation),
+            levels=kept_levels(protocol, network),
+            identity=setup.encoder,
+            precision=setup.precision,
+            folder=cache_dir,
+            step=observer.counted,
+        )
+    return replace(setup, features=features)
+
+
+def assemble(
+    protocol: Protocol,
+    dataset: DataSet,
+    cases: list[Case],
+    *,
+    cache_dir: Path,
+    accelerator: str,
+    workers: int,
+    observer: Observer,
+) -> Setup:
+    """Load the network and decode these cases of a data set, without features; see `prepare`.
+
+    Raises:
+        CvsMedError: photographs, weights or folders are not as they should be.
+    """
+    seconds: dict[str, float] = {}
     observer.stage("Loading the network")
     network, identity = _network(protocol, len(dataset.class_names), cache_dir)
     observer.stage("Reading the photographs")
@@ -108,20 +142,8 @@ def prepare(
     fabric = Fabric(accelerator=accelerator, devices=1)
     precision = choose(protocol.training.precision, fabric.device)
     network = place(network, fabric.device)
-    observer.stage("Computing the encoder's features")
-    with timed(seconds, "features"):
-        features = extract(
-            network,
-            photographs,
-            views=views(protocol.augmentation) if network.frozen else flips(protocol.augmentation),
-            levels=kept_levels(protocol, network),
-            identity=identity,
-            precision=precision,
-            folder=cache_dir,
-            step=observer.counted,
-        )
     return Setup(
-        dataset, cases, photographs, protocol, network, identity, features, fabric, precision, observer, seconds
+        dataset, cases, photographs, protocol, network, identity, NOTHING, fabric, precision, observer, seconds
     )
 
 
@@ -138,12 +160,16 @@ def timed(seconds: dict[str, float], stage: str) -> Iterator[None]:
     seconds[stage] = round(seconds.get(stage, 0) + time.perf_counter() - start, 2)
 
 
-def _require_masks(cases: Sequence[Case]) -> None:
-    """Refuse to train CvS on cases without a mask: every pixel of theirs would be learnt as background."""
+def require_masks(cases: Sequence[Case]) -> None:
+    """Refuse to learn a map from cases without a mask: every pixel of theirs would be learnt as background.
+
+    Raises:
+        DataError: says how many have none.
+    """
     without = sum(case.mask is None for case in cases)
     if without:
-        found, remedy = f"none for {without} of {len(cases)}", "Ask for another method, or add masks."
-        raise DataError([Problem("the whole data set", "a foreground mask for every case, for CvS", found, remedy)])
+        expected, found = "a mask for every case, for a method with a map", f"none for {without} of {len(cases)}"
+        raise DataError([Problem("what is learnt from", expected, found, "Ask for another method, or add masks.")])
 
 
 def _network(protocol: Protocol, classes: int, cache_dir: Path) -> tuple[Network, str]:

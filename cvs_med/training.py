@@ -70,7 +70,7 @@ def fit(
         RunError: the checkpoint is damaged or of another network, or the loss is no longer a number.
     """
     settings = protocol.training
-    steps = _steps_of_an_epoch(len(cases), settings.batch_size)
+    steps = _steps_of_an_epoch(len(cases), settings.batch_for(len(cases)))
     last = settings.steps or settings.epochs * steps
     epochs = math.ceil(last / steps)
     model = place(model, fabric.device)

@@ -105,7 +105,7 @@ def test_features_come_in_random_views_with_their_masks(photographs: Photographs
 
 
 def test_a_prediction_looks_at_every_mirrored_photograph(photographs: Photographs) -> None:
-    looks = of_photographs(photographs, flip=("horizontal", "vertical"), turn=30, noise=0.5).looks(1)
+    looks = of_photographs(photographs, flip=("horizontal", "vertical"), turn=30, noise=0.5).looks([1])
     assert [look.view for look in looks] == [
         View(), View(horizontal=True), View(vertical=True), View(horizontal=True, vertical=True),
     ]  # fmt: skip
@@ -116,7 +116,7 @@ def test_a_prediction_looks_at_every_mirrored_photograph(photographs: Photograph
 
 
 def test_a_prediction_from_features_looks_at_every_view_without_a_turn(photographs: Photographs) -> None:
-    looks = of_features(photographs).looks(2)
+    looks = of_features(photographs).looks([2])
     assert [look.view for look in looks] == list(VIEWS[:3])
     for look in looks:
         assert isinstance(look.inputs, Mapping)
@@ -135,6 +135,6 @@ def test_mixed_photographs_have_shares_of_labels(photographs: Photographs) -> No
 
 
 def test_a_prediction_looks_at_the_whole_photograph_unmixed(photographs: Photographs) -> None:
-    (look,) = of_photographs(photographs, crop_area=(0.1, 0.5), mixup=1).looks(1)
+    (look,) = of_photographs(photographs, crop_area=(0.1, 0.5), mixup=1).looks([1])
     assert isinstance(look.inputs, Tensor)
     torch.testing.assert_close(look.inputs[0], photographs.images[1].float() / 255)

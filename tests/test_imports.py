@@ -20,9 +20,9 @@ FLOORS = (
     },
     {
         "cache", "tables", "batches", "features", "training", "inference", "evaluation", "baselines", "environment",
-        "run_folder",
+        "run_folder", "sweep_plan", "sweep_table",
     },
-    {"setup", "folds", "experiment", "propagation", "comparison"},
+    {"setup", "folds", "experiment", "propagation", "comparison", "sweep"},
     {"report", "benchmark"},
     {"cli"},
 )  # fmt: skip

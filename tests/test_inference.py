@@ -8,7 +8,7 @@ from torch import Generator, Tensor
 
 from cvs_med.augmentation import View, flips
 from cvs_med.batches import Batch, Look
-from cvs_med.inference import AnsweredMap, predict
+from cvs_med.inference import AnsweredMap, predict, predict_classes
 from cvs_med.label_maps import QS
 from cvs_med.networks import Network, build_network
 from cvs_med.protocol import Augmentation, Protocol
@@ -30,7 +30,7 @@ class OnePhotograph:
         """Give nothing: a prediction does not train."""
         pytest.fail("a prediction trained")
 
-    def looks(self, case: int) -> list[Look]:
+    def looks(self, cases: Sequence[int]) -> list[Look]:
         """Show the photograph, or what a frozen encoder says of it."""
         found = []
         for view in self.views:
@@ -122,8 +122,29 @@ def test_a_class_that_does_not_follow_from_a_map_averages_its_logits(method: str
     assert answer.probabilities.sum().item() == pytest.approx(1, abs=1e-12)
     if precision == "fp32":
         with torch.no_grad():
-            logits = [network.eval()(look.inputs, look.inside).class_logits[0].double() for look in source.looks(0)]
+            logits = [network.eval()(look.inputs, look.inside).class_logits[0].double() for look in source.looks([0])]
         torch.testing.assert_close(answer.probabilities, torch.stack(logits).mean(dim=0).softmax(dim=0))
+
+
+class ManyPhotographs(OnePhotograph):
+    """A source of several photographs with one field of view."""
+
+    def looks(self, cases: Sequence[int]) -> list[Look]:
+        """Show those that are asked for."""
+        drawn = [torch.rand(3, SIDE, SIDE, generator=Generator().manual_seed(case)) for case in cases]
+        images, inside = torch.stack(drawn), self.inside.expand(len(cases), -1, -1)
+        return [Look(view, view.apply(images), view.apply(inside)) for view in self.views]
+
+
+@pytest.mark.parametrize("method", ["cvs, mean", "cvs, probability", "cvs, foreground", "classification", "multitask"])
+def test_many_at_once_are_answered_as_one_by_one(method: str) -> None:
+    method, _, q = method.partition(", ")
+    network, source = a_network(method, loss={"class_weight": 1}, q=q or "mean"), ManyPhotographs(all_flips)
+    cases = [4, 1, 7, 2, 5]
+    at_once = predict_classes(network, source, cases, device=CPU, precision="fp32")
+    single = [predict(network, source, case, device=CPU, precision="fp32").probabilities for case in cases]
+    torch.testing.assert_close(at_once, torch.stack(single), atol=1e-5, rtol=1e-4)
+    torch.testing.assert_close(at_once.sum(dim=1), torch.ones(5, dtype=torch.float64))
 
 
 def test_the_map_of_a_multi_task_network_is_brought_back_too() -> None:

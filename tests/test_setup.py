@@ -26,7 +26,7 @@ def test_packed_digits_are_cross_validated_on_their_train_part(
 def test_cvs_is_not_trained_without_masks(
     cifar10: Path, tmp_path: Path, cross_validate: Callable[..., object]
 ) -> None:
-    with pytest.raises(DataError, match=r"a foreground mask for every case, for CvS, found none for 40 of 40"):
+    with pytest.raises(DataError, match=r"for every case, for a method with a map, found none for 40 of 40"):
         cross_validate(tmp_path / "run", *CHEAP, "dataset=cifar10", data_dir=cifar10)
 
 

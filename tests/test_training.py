@@ -37,7 +37,7 @@ class Noise:
             images = images * float("nan")
         return Batch(images, mask.long() * (labels + 1)[:, None, None], labels, torch.ones(len(cases), SIZE, SIZE))
 
-    def looks(self, case: int) -> list[Look]:
+    def looks(self, cases: Sequence[int]) -> list[Look]:
         """Give nothing: training does not look."""
         pytest.fail("training looked at a case")
 
@@ -339,3 +339,9 @@ def test_one_cycle_rises_and_falls_and_constant_does_not(checkpoint: Path, monke
     assert cycle[top:] == sorted(cycle[top:], reverse=True)
     assert max(cycle) == pytest.approx(0.01)
     assert cycle[-1] < 0.002
+
+
+def test_the_batch_size_may_follow_the_number_of_cases() -> None:
+    content = {"batch_size": 128, "smaller_batches": {500: 16, 100: 8}}
+    settings = Protocol.model_validate({"dataset": "hrf", "training": content}).training
+    assert [settings.batch_for(cases) for cases in (1, 100, 101, 500, 501)] == [8, 8, 16, 16, 128]

@@ -79,7 +79,7 @@ def cv(
     resolved = load_protocol(protocol or _usual(dataset, device), [*given, *changes])
     run = out or _folder(resolved)
     keep_memory()
-    with Watch(resolved, quiet=as_json) as watch:
+    with Watch(resolved.splits.folds, quiet=as_json) as watch:
         from cvs_med.experiment import cross_validate
 
         cross_validate(

@@ -6,16 +6,22 @@ from types import TracebackType
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
-from cvs_med.protocol import Protocol
 from cvs_med.training import Epoch
 
 
 class Watch:
     """An observer that prints to standard error."""
 
-    def __init__(self, protocol: Protocol, *, quiet: bool) -> None:
-        """Prepare for a protocol; a quiet one prints nothing."""
-        self.folds = protocol.splits.folds
+    def __init__(self, parts: int, *, quiet: bool, noun: str = "Fold", alike: bool = True) -> None:
+        """Prepare to watch.
+
+        Args:
+            parts: of the work, such as folds.
+            quiet: print nothing.
+            noun: what a part is called.
+            alike: all parts take as long, so that the time left can be told.
+        """
+        self.parts, self.noun, self.alike = parts, noun, alike
         self.console = Console(stderr=True, quiet=quiet)
         self.live = self.console.is_terminal and not quiet
         self.bars = Progress(
@@ -53,13 +59,14 @@ class Watch:
             self._tell(f"  {done} of {total}")
 
     def epoch(self, fold: int, epoch: Epoch) -> None:
-        """Show an epoch of a fold: loss, throughput, and the time left for all folds."""
+        """Show an epoch of a part: loss, throughput, and the time left for all parts."""
         self.seconds.append(epoch.seconds)
-        done, total = fold * epoch.epochs + epoch.number + 1, self.folds * epoch.epochs
-        left = (total - done) * sum(self.seconds) / len(self.seconds)
+        done, total = fold * epoch.epochs + epoch.number + 1, self.parts * epoch.epochs
+        left = _minutes((total - done) * sum(self.seconds) / len(self.seconds))
         text = (
-            f"Fold {fold + 1}/{self.folds}, epoch {epoch.number + 1}/{epoch.epochs}: loss {epoch.parts['loss']:.3f}, "
-            f"{epoch.images_per_second:.1f} images/s, {_minutes(left)} of training left"
+            f"{self.noun} {fold + 1}/{self.parts}, epoch {epoch.number + 1}/{epoch.epochs}: "
+            f"loss {epoch.parts['loss']:.3f}, {epoch.images_per_second:.1f} images/s"
+            + (f", {left} of training left" if self.alike else "")
         )
         self.bars.update(self.bar, description=text, completed=done, total=total)
         if not self.live and (time.monotonic() - self.told > 10 or epoch.number + 1 == epoch.epochs):

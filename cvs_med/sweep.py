@@ -1,0 +1,255 @@
+"""A whole table: methods by samples per class by seeds, trained on draws of the train part, tested on the test part.
+
+Every cell (a method, M samples per class, a seed) is a training of its own in a folder of its own, METHOD/M-per-class/
+seed-S. It keeps who was drawn (draw.json), the history and the predictions; no model and no picture, since those of a
+whole table fill a disk. Cells that are finished are read, one that was begun goes on from its last epoch.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from itertools import product
+from pathlib import Path
+
+import numpy as np
+from pydantic import BaseModel, ConfigDict
+
+from cvs_med import datasets, environment, folds, run_folder, sweep_table
+from cvs_med.datasets import DataSet, masks
+from cvs_med.errors import DataError, Problem, RunError
+from cvs_med.evaluation import read_json
+from cvs_med.inference import predict_classes
+from cvs_med.networks import Network
+from cvs_med.protocol import Protocol
+from cvs_med.run_folder import RunFolder
+from cvs_med.setup import Observer, Setup, assemble, require_masks
+from cvs_med.splits import samples_per_class
+from cvs_med.sweep_plan import Cell, Plan
+from cvs_med.sweep_table import Row, Samples, SweepTable
+from cvs_med.tables import read_predictions, write_predictions
+from cvs_med.training import Epoch
+from cvs_med.types import Case, Floats, Prediction
+
+TEST_BATCH = 128
+"""Test images that are answered at once."""
+
+_TEST_SEED = 0
+"""Of the draw of test images: the same ones whatever the seed of a cell."""
+
+_STATES = 6
+"""Copies of the weights that two checkpoints hold at most, one replacing the other: weights and AdamW's two states."""
+
+
+class Draw(BaseModel):
+    """draw.json: who a cell is trained on, who it answers for, and where the masks come from."""
+
+    model_config = ConfigDict(frozen=True)
+
+    train: list[str]
+    test: list[str]
+    masks: str
+
+
+@dataclass(frozen=True, slots=True)
+class Machine:
+    """Where to compute; see `setup.prepare`."""
+
+    cache_dir: Path
+    accelerator: str
+    workers: int
+
+
+def sweep(
+    plan: Plan, out: Path, *, data_dir: Path | None, masks_dir: Path | None, machine: Machine, observer: Observer
+) -> SweepTable:
+    """Run every cell of a plan into a run folder, and write the table after each.
+
+    Args:
+        plan: what is asked for.
+        out: run folder, new or of the same protocols; other methods, samples and seeds may be added to it. The table
+            has what this plan asks for.
+        data_dir: folder of the data set; None looks where `datasets.locate` looks.
+        masks_dir: folder of foreground masks, for a data set without.
+        machine: where to compute.
+        observer: told of progress; a cell counts as a fold.
+
+    Raises:
+        CvsMedError: data, masks, weights, folders or a training are not as they should be; what was computed stays.
+    """
+    with run_folder.alone(out) as folder:
+        for name, each in plan.methods.items():
+            run_folder.claim(_made(out / name) / "protocol.yaml", each, begun=any((out / name).glob("*/*/draw.json")))
+        data = _read(plan, data_dir, masks_dir)
+        rows: dict[tuple[str, Samples], Row] = {}
+        for number, cell in enumerate(plan.cells):
+            draw = data.draw(cell)
+            observer.stage(
+                f"Cell {number + 1} of {len(plan.cells)}: {cell.title}; "
+                f"{len(draw.train)} to learn from, {len(draw.test)} to test"
+            )
+            right = _run_cell(plan, data, cell, draw, folder, machine, _Numbered(observer, number))
+            key = cell.method, cell.samples
+            earlier = rows[key].right if key in rows else ()
+            rows[key] = Row(method=cell.method, samples=cell.samples, right=(*earlier, right), tested=len(draw.test))
+            table = _table(plan, data, list(rows.values()))
+            sweep_table.write(out, table)
+    return table
+
+
+@dataclass(frozen=True, slots=True)
+class _Data:
+    """The data set, read once.
+
+    Attributes:
+        dataset: what it is.
+        cases: id to case, with masks where there are any.
+        draws: ids to learn from, for every number of samples and seed.
+        test: ids to answer for.
+        origin: of the masks, as a sentence.
+    """
+
+    dataset: DataSet
+    cases: dict[str, Case]
+    draws: dict[tuple[Samples, int], list[str]]
+    test: list[str]
+    origin: str
+
+    def draw(self, cell: Cell) -> Draw:
+        """Say who a cell is trained on and who it answers for."""
+        return Draw(train=self.draws[cell.samples, cell.seed], test=self.test, masks=self.origin)
+
+
+@dataclass(frozen=True, slots=True)
+class _Numbered:
+    """An observer who hears of one cell: its epochs by the cell's number, and how many test images are done."""
+
+    observer: Observer
+    number: int
+
+    def stage(self, text: str) -> None:
+        """Keep quiet: the stages of every cell are the same."""
+
+    def counted(self, done: int, total: int) -> None:
+        """Pass on how many images are done."""
+        self.observer.counted(done, total)
+
+    def epoch(self, fold: int, epoch: Epoch) -> None:
+        """Pass on an epoch as one of this cell."""
+        self.observer.epoch(self.number, epoch)
+
+
+def _read(plan: Plan, data_dir: Path | None, masks_dir: Path | None) -> _Data:
+    """Read the data set, draw for every cell, and check all draws and their masks before anything is trained."""
+    first = next(iter(plan.methods.values()))
+    dataset = datasets.get(first.dataset)
+    cases = dataset.cases(datasets.locate(first.dataset, data_dir))
+    train, test = (_part(cases, dataset, name) for name in ("train", "test"))
+    draws = {
+        (samples, seed): [case.id for case in train]
+        if samples == "full"
+        else samples_per_class(train, samples, dataset.class_names, seed)
+        for samples, seed in product(reversed(sweep_table.ascending(plan.samples)), range(plan.seeds))
+    }
+    if plan.test_per_class is not None:
+        chosen = set(samples_per_class(test, plan.test_per_class, dataset.class_names, _TEST_SEED))
+        test = [case for case in test if case.id in chosen]
+    origin = "No masks were learnt from."
+    if any(each.has_map for each in plan.methods.values()):
+        needed = {name for drawn in draws.values() for name in drawn}
+        origin = dataset.notes[0]
+        if masks_dir is not None:
+            cases, origin = masks.attach(cases, masks_dir, needed), masks.describe(masks_dir)
+        require_masks([case for case in cases if case.id in needed])
+    return _Data(dataset, {case.id: case for case in cases}, draws, [case.id for case in test], origin)
+
+
+def _part(cases: Sequence[Case], dataset: DataSet, name: str) -> list[Case]:
+    found = [case for case in cases if case.part == name]
+    if not found:
+        remedy = "Sweep a data set whose authors made both parts, such as mnist, and have the files of both."
+        raise DataError([Problem(dataset.name, f"images of an official {name} part", "none", remedy)])
+    return found
+
+
+def _run_cell(
+    plan: Plan, data: _Data, cell: Cell, draw: Draw, folder: RunFolder, machine: Machine, observer: Observer
+) -> int:
+    """Give how many test images a cell got right; train and test it unless that is done."""
+    place = RunFolder(_made(folder.path / cell.folder))
+    done, names = place.path / "predictions.csv", data.dataset.class_names
+    if done.exists():
+        _keep_draw(place, draw)
+        predictions = read_predictions(done, names)
+        if [row.case_id for row in predictions] != draw.test:
+            raise RunError(f"{done}: expected a row for each case of draw.json. Delete this file to have it made anew.")
+    else:
+        setup = _assemble(plan.methods[cell.method], data, cell, draw, machine, observer)
+        _keep_draw(place, draw)
+        place.require_same("inputs.json", {"photographs": setup.photographs.key, "encoder": setup.encoder})
+        place.require_room(_STATES * sum(value.nbytes for value in setup.network.state_dict().values()))
+        network = folds.train_network(setup, place.path, 0, range(len(draw.train)))
+        predictions = _answer(setup, network, range(len(draw.train), len(setup.cases)))
+        write_predictions(done, predictions, names)
+        (place.path / "checkpoint.pt").unlink(missing_ok=True)
+        folder.write_json("environment.json", environment.describe(setup.fabric.device, setup.precision))
+    return sum(row.predicted == row.label for row in predictions)
+
+
+def _keep_draw(place: RunFolder, draw: Draw) -> None:
+    file = place.path / "draw.json"
+    if not file.exists():
+        place.write_json(file.name, draw.model_dump())
+    elif read_json(file, Draw) != draw:
+        raise RunError(
+            f"{file}: expected the images and masks of this draw, found others: the data set, its masks or "
+            "--test-per-class is not what it was, and results of two are never mixed. Ask for what was there, or name "
+            "another --out."
+        )
+
+
+def _assemble(
+    chosen: Protocol, data: _Data, cell: Cell, draw: Draw, machine: Machine, observer: Observer
+) -> Setup:
+    """Load a cell's network and images, those to learn from first."""
+    seeded = chosen.model_copy(update={"splits": chosen.splits.model_copy(update={"seed": cell.seed})})
+    return assemble(
+        seeded,
+        data.dataset,
+        # No test image shows its mask to anything, so that none need be decoded.
+        [data.cases[name] for name in draw.train] + [replace(data.cases[name], mask=None) for name in draw.test],
+        cache_dir=machine.cache_dir,
+        accelerator=machine.accelerator,
+        workers=machine.workers,
+        observer=observer,
+    )
+
+
+def _answer(setup: Setup, network: Network, test: Sequence[int]) -> list[Prediction]:
+    """Answer for the test images, a batch at a time."""
+    shares = list(_shares(setup, network, test))
+    return folds.as_predictions(setup, 0, test, np.concatenate(shares))
+
+
+def _shares(setup: Setup, network: Network, test: Sequence[int]) -> Iterator[Floats]:
+    source = folds.source_of(setup, network, setup.protocol.augmentation)
+    for start in range(0, len(test), TEST_BATCH):
+        batch = test[start : start + TEST_BATCH]
+        yield predict_classes(
+            network, source, batch, device=setup.fabric.device, precision=setup.precision
+        ).numpy()
+        setup.observer.counted(start + len(batch), len(test))
+
+
+def _table(plan: Plan, data: _Data, rows: Sequence[Row]) -> SweepTable:
+    first = next(iter(plan.methods.values()))
+    return SweepTable(
+        dataset=first.dataset,
+        backbone=first.network.backbone,
+        augmentation=plan.recipe,
+        masks=data.origin,
+        rows=tuple(rows),
+    )
+
+
+def _made(path: Path) -> Path:
+    path.mkdir(parents=True, exist_ok=True)
+    return path
