@@ -26,8 +26,8 @@ def test_there_are_commands_to_test() -> None:
     assert any(line.startswith("cv --dataset hrf") for line in command_lines())
 
 
-# The 1,797 digits take long; tests/test_protocols.py runs their protocol on a few.
-@pytest.mark.parametrize("line", [line for line in command_lines() if "digits" not in line])
+# The 1,797 digits take long; tests/test_protocols.py runs their protocol on a few, and the sweeps of the paper.
+@pytest.mark.parametrize("line", [line for line in command_lines() if "digits" not in line and "sweep" not in line])
 def test_a_command_line_of_the_docs_runs(
     line: str,
     make_fundus: Callable[..., Path],
