@@ -56,7 +56,8 @@ def test_what_is_written_names_every_field() -> None:
         }
 
     def names(content: object) -> object:
-        return {name: names(value) for name, value in content.items()} if isinstance(content, dict) else None
+        whole = isinstance(content, dict) and content
+        return {name: names(value) for name, value in whole.items()} if whole else None
 
     assert names(yaml.safe_load(dump(load("hrf")))) == fields(Protocol)
 
