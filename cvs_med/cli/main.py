@@ -11,7 +11,7 @@ from cvs_med.cli.compare import compare
 from cvs_med.cli.cv import cv
 from cvs_med.cli.data import data
 from cvs_med.cli.report import report
-from cvs_med.cli.sweep import sweep
+from cvs_med.cli.sweep import sweep, table
 from cvs_med.errors import CvsMedError
 
 _OF_THE_DISK = (errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EROFS, errno.EPERM)
@@ -51,4 +51,5 @@ main.add_command(compare)
 main.add_command(data)
 main.add_command(report)
 main.add_command(sweep)
+main.add_command(table)
 main.add_command(bench)

@@ -118,3 +118,19 @@ def _show(header: list[str], rows: list[list[str]]) -> None:
     for row in rows:
         table.add_row(*row)
     Console().print(table)
+
+
+@click.command()
+@click.argument("runs", nargs=-1, required=True, metavar="SWEEP...",
+                type=click.Path(path_type=Path, file_okay=False, exists=True))
+@click.option("--reported", "published", is_flag=True, help="Add what the paper published, in columns of its own.")
+@click.option("--csv", "as_csv", is_flag=True, help="Print CSV instead of Markdown.")
+def table(runs: tuple[Path, ...], published: bool, as_csv: bool) -> None:
+    """Print the tables of sweeps side by side, data set by data set."""
+    from cvs_med import reported, sweep_table
+
+    sweeps = {run.name or str(run): sweep_table.read(run) for run in runs}
+    if len(sweeps) < len(runs):
+        raise click.BadParameter("expected run folders of different names, so that columns can be told apart")
+    found = reported.compare(sweeps, reported.load().accuracy if published else ())
+    click.echo(reported.csv(found) if as_csv else reported.markdown(found), nl=False)
