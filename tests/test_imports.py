@@ -20,7 +20,7 @@ FLOORS = (
     },
     {
         "cache", "tables", "batches", "features", "training", "inference", "evaluation", "baselines", "environment",
-        "run_folder",
+        "run_folder", "audit",
     },
     {"setup", "folds", "experiment", "propagation"},
     {"report", "benchmark"},
