@@ -43,6 +43,7 @@ def test_a_command_line_of_the_docs_runs(
         "data check": ["--data-dir", data, "--folds", "2"],
         "data fetch": ["--from", data, "--out", "fetched"],
         "data masks": ["--data-dir", data, "--per-class", "1"],
+        "audit": ["--data-dir", data],
         "bench train": ["--data-dir", data, "--rounds", "1"],
     }
     options = next((options for command, options in small.items() if line.startswith(command)), [])

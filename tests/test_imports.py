@@ -20,7 +20,7 @@ FLOORS = (
     },
     {
         "cache", "tables", "batches", "features", "training", "inference", "evaluation", "baselines", "environment",
-        "reported", "run_folder", "sweep_plan", "sweep_table",
+        "reported", "run_folder", "sweep_plan", "sweep_table", "audit",
     },
     {"setup", "folds", "experiment", "propagation", "comparison", "sweep"},
     {"report", "benchmark"},

@@ -10,6 +10,7 @@ import click
 
 if TYPE_CHECKING:
     from cvs_med.datasets import DataSet
+    from cvs_med.datasets.phantom.shortcuts import Shortcut
     from cvs_med.types import Case, Part
 
 _FOLDER = click.Path(path_type=Path, file_okay=False)
@@ -97,11 +98,18 @@ def fetch(name: str, source: Path | None, out: Path | None) -> None:
 @click.option("--cases", type=int, default=60, show_default=True, help="How many photographs.")
 @click.option("--size", type=int, default=512, show_default=True, help="Height of a photograph in pixels.")
 @click.option("--seed", type=int, default=0, show_default=True, help="Which set.")
-def make(name: str, out: Path, cases: int, size: int, seed: int) -> None:
+@click.option(
+    "--shortcut",
+    type=click.Choice(["none", "mask-area", "compression", "colour"]),
+    default="none",
+    show_default=True,
+    help="What gives the healthy class away.",
+)
+def make(name: str, out: Path, cases: int, size: int, seed: int, shortcut: "Shortcut") -> None:
     """Write synthetic fundus photographs in the layout of HRF."""
     from cvs_med.datasets import phantom
 
-    phantom.make(out, cases=cases, size=size, seed=seed)
+    phantom.make(out, cases=cases, size=size, seed=seed, shortcut=shortcut)
     click.echo(f"{name}: {cases} photographs in {out}")
 
 

@@ -6,6 +6,7 @@ from typing import Any
 
 import click
 
+from cvs_med.cli.audit import audit
 from cvs_med.cli.bench import bench
 from cvs_med.cli.compare import compare
 from cvs_med.cli.cv import cv
@@ -48,6 +49,7 @@ def main() -> None:
 
 main.add_command(cv)
 main.add_command(compare)
+main.add_command(audit)
 main.add_command(data)
 main.add_command(report)
 main.add_command(sweep)

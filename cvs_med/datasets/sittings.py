@@ -20,7 +20,7 @@ PAUSE = timedelta(minutes=15)
 
 def sittings(photographs: Sequence[Path]) -> list[str | None]:
     """Name the sitting of every photograph, "sitting-01" being the earliest; None where no capture time is stored."""
-    times = [_capture_time(path) for path in photographs]
+    times = [capture_time(path) for path in photographs]
     moments = sorted({time for time in times if time is not None})
     starts = [True, *(later - earlier >= PAUSE for earlier, later in pairwise(moments))]
     names: dict[datetime, str] = {}
@@ -30,7 +30,8 @@ def sittings(photographs: Sequence[Path]) -> list[str | None]:
     return [names.get(time) if time else None for time in times]
 
 
-def _capture_time(path: Path) -> datetime | None:
+def capture_time(path: Path) -> datetime | None:
+    """Read when a photograph was taken; None where EXIF does not say it or the file cannot be read."""
     try:
         with opened(path) as image:
             exif = exif_of(image).get_ifd(ExifTags.IFD.Exif)

@@ -40,7 +40,7 @@ class Figure:
 
 def accuracy(run: RunMetrics) -> Figure:
     """Draw the accuracy of the method and of each baseline with its Wilson interval."""
-    canvas, axes = _canvas(7.0, 1.3 + 0.45 * len(run.compared))
+    canvas, axes = new_canvas(7.0, 1.3 + 0.45 * len(run.compared))
     for row, (_, metrics) in enumerate(run.compared):
         right = metrics.accuracy
         colour, shape = (_BLUE, "o") if row == 0 else (_GREY, "s")
@@ -53,14 +53,14 @@ def accuracy(run: RunMetrics) -> Figure:
     axes.set_xlabel("accuracy, % (line: 95 % Wilson interval)")
     axes.grid(axis="x", alpha=0.4)
     told = "; ".join(f"{words.method(name)}: {words.sentence(each.accuracy)}" for name, each in run.compared)
-    return Figure("accuracy", "Accuracy beside the baselines", f"Accuracy with intervals. {told}.", _png(canvas))
+    return Figure("accuracy", "Accuracy beside the baselines", f"Accuracy with intervals. {told}.", to_png(canvas))
 
 
 def confusion(run: RunMetrics) -> Figure:
     """Draw how often each class was given to the cases of each class."""
     matrix = np.array(run.result.confusion)
     side = min(2.6 + 0.9 * len(matrix), 8.0)
-    canvas, axes = _canvas(side + 0.8, side)
+    canvas, axes = new_canvas(side + 0.8, side)
     axes.imshow(matrix, cmap="Blues", vmin=0)
     if len(matrix) <= _MOST_CELLS:
         _number_cells(axes, matrix)
@@ -70,7 +70,7 @@ def confusion(run: RunMetrics) -> Figure:
     axes.set_xlabel("class given")
     axes.set_ylabel("reference class")
     told = "; ".join(_confused(run)) or "no case was taken for another class"
-    return Figure("confusion", "Which class was taken for which", f"Confusion matrix. {told}.", _png(canvas))
+    return Figure("confusion", "Which class was taken for which", f"Confusion matrix. {told}.", to_png(canvas))
 
 
 def learning(losses: Sequence[tuple[int, Sequence[float]]]) -> Figure:
@@ -79,7 +79,7 @@ def learning(losses: Sequence[tuple[int, Sequence[float]]]) -> Figure:
     Args:
         losses: fold number and its loss after each epoch.
     """
-    canvas, axes = _canvas(7.0, 3.4)
+    canvas, axes = new_canvas(7.0, 3.4)
     for place, (fold, values) in enumerate(losses):
         dash = _DASHES[place % len(_DASHES)]
         axes.plot(range(1, len(values) + 1), values, dash, linewidth=1.5, label=f"fold {fold}", alpha=0.9)
@@ -89,7 +89,7 @@ def learning(losses: Sequence[tuple[int, Sequence[float]]]) -> Figure:
         axes.legend(frameon=False)
     axes.grid(alpha=0.4)
     told = "; ".join(f"fold {fold}: {values[0]:.3g} to {values[-1]:.3g}" for fold, values in losses)
-    return Figure("learning", "Learning curves", f"Training loss, first to last epoch. {told}.", _png(canvas))
+    return Figure("learning", "Learning curves", f"Training loss, first to last epoch. {told}.", to_png(canvas))
 
 
 def dice(rows: Sequence[Segmentation], wrong: frozenset[str], foreground: str) -> Figure:
@@ -101,7 +101,7 @@ def dice(rows: Sequence[Segmentation], wrong: frozenset[str], foreground: str) -
         foreground: what the masks show, in a word.
     """
     known = sorted((row.dice_working, row.case_id) for row in rows if row.dice_working is not None)
-    canvas, axes = _canvas(7.0, 3.2)
+    canvas, axes = new_canvas(7.0, 3.2)
     for shape, colour, name, among in (("o", _BLUE, "right class", False), ("X", _ORANGE, "wrong class", True)):
         points = [(place, value) for place, (value, case) in enumerate(known) if (case in wrong) is among]
         if points:
@@ -114,7 +114,7 @@ def dice(rows: Sequence[Segmentation], wrong: frozenset[str], foreground: str) -
     axes.legend(frameon=False, loc="lower right", bbox_to_anchor=(1, 1), ncols=2, borderaxespad=0)
     axes.grid(axis="y", alpha=0.4)
     alt = f"Dice of {len(known)} cases, from {known[0][0]:.3f} ({known[0][1]}) to {known[-1][0]:.3f} ({known[-1][1]})."
-    return Figure("dice", "Dice of each case at the working size", alt, _png(canvas))
+    return Figure("dice", "Dice of each case at the working size", alt, to_png(canvas))
 
 
 def _confused(run: RunMetrics) -> Iterator[str]:
@@ -132,14 +132,15 @@ def _number_cells(axes: Axes, matrix: np.typing.NDArray[np.int64]) -> None:
         axes.text(column, row, str(count), ha="center", va="center", color=colour, weight=weight)
 
 
-def _canvas(width: float, height: float) -> tuple[Canvas, Axes]:
+def new_canvas(width: float, height: float) -> tuple[Canvas, Axes]:
     """Open an empty figure of a size in inches."""
     canvas = Canvas(figsize=(width, height), dpi=130, layout="constrained")
     FigureCanvasAgg(canvas)
     return canvas, canvas.add_subplot()
 
 
-def _png(canvas: Canvas) -> bytes:
+def to_png(canvas: Canvas) -> bytes:
+    """Draw a figure as PNG."""
     stream = io.BytesIO()
     # Without the version in it, the same run gives the same bytes.
     canvas.savefig(stream, format="png", metadata={"Software": None})

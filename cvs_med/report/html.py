@@ -52,7 +52,7 @@ def render(page: Page) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters["data_uri"] = _data_uri
+    environment.filters["data_uri"] = data_uri
     environment.filters["colour"] = _colour
     return environment.get_template("page.html.j2").render(
         page=page,
@@ -84,7 +84,8 @@ def _areas(segmentation: Sequence[Segmentation]) -> tuple[float, float] | None:
     return sum(predicted for predicted, _ in known) / len(known), sum(gold for _, gold in known) / len(known)
 
 
-def _data_uri(png: bytes) -> str:
+def data_uri(png: bytes) -> str:
+    """Give a picture as the address of an image that holds it."""
     return f"data:image/png;base64,{base64.b64encode(png).decode()}"
 
 

@@ -11,6 +11,7 @@ from pathlib import Path
 from cvs_med.datasets.phantom.develop import develop
 from cvs_med.datasets.phantom.files import write
 from cvs_med.datasets.phantom.scene import compose
+from cvs_med.datasets.phantom.shortcuts import SHORTCUTS, Shortcut, plant
 from cvs_med.errors import CvsMedError
 
 FEWEST_CASES = 3
@@ -19,7 +20,7 @@ SIZES = (64, 4096)
 __all__ = ["make"]
 
 
-def make(out: Path, *, cases: int = 60, size: int = 512, seed: int = 0) -> None:
+def make(out: Path, *, cases: int = 60, size: int = 512, seed: int = 0, shortcut: Shortcut = "none") -> None:
     """Write a data set of synthetic photographs to `out` in HRF's layout (images/, manual1/, mask/).
 
     The same arguments give the same bytes, and a case does not depend on how many are made. The classes take turns.
@@ -29,14 +30,17 @@ def make(out: Path, *, cases: int = 60, size: int = 512, seed: int = 0) -> None:
         cases: how many photographs.
         size: height in pixels; the width is 3/2 of it.
         seed: which set; any whole number from 0.
+        shortcut: what tells the healthy class without the disease; `none` for honest photographs.
 
     Raises:
         CvsMedError: an argument is out of range, or the folder cannot be written.
     """
     _check(cases, size, seed)
+    if shortcut not in SHORTCUTS:
+        raise CvsMedError(f"phantom: expected a shortcut of {', '.join(SHORTCUTS)}, found {shortcut}. Choose one.")
     for number in range(cases):
-        scene = compose(seed, number)
-        write(out, scene, develop(scene, size))
+        scene = plant(compose(seed, number), shortcut)
+        write(out, scene, develop(scene, size, shortcut))
 
 
 def _check(cases: int, size: int, seed: int) -> None:

@@ -9,6 +9,7 @@ from cvs_med.datasets.phantom import anatomy, camera, vessels
 from cvs_med.datasets.phantom.canvas import blank_sheet
 from cvs_med.datasets.phantom.lesions import paint_lesions
 from cvs_med.datasets.phantom.scene import Scene
+from cvs_med.datasets.phantom.shortcuts import Shortcut, redraw
 
 
 @dataclass(frozen=True)
@@ -26,7 +27,7 @@ class Photograph:
     field_of_view: npt.NDArray[np.bool_]
 
 
-def develop(scene: Scene, size: int) -> Photograph:
+def develop(scene: Scene, size: int, shortcut: Shortcut = "none") -> Photograph:
     """Paint the scene `size` pixels high, from the choroid forwards to the lens."""
     rng = np.random.default_rng(scene.texture_seed)
     sheet = blank_sheet(size)
@@ -37,4 +38,5 @@ def develop(scene: Scene, size: int) -> Photograph:
     paint_lesions(picture, sheet, scene.distractors)
     paint_lesions(picture, sheet, scene.lesions)
     image = camera.expose(rng, picture, sheet, scene.person, field_of_view)
-    return Photograph(image, vessels.mask((arteries, veins), field_of_view), field_of_view)
+    drawn = redraw(vessels.mask((arteries, veins), field_of_view), field_of_view, scene, shortcut)
+    return Photograph(image, drawn, field_of_view)

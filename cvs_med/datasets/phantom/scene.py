@@ -16,7 +16,7 @@ from cvs_med.datasets.phantom.lesions import Lesion, Wedge
 
 CLASSES = ("h", "dr", "g")
 HEALTHY, RETINOPATHY, GLAUCOMA = range(3)
-_PERSON, _EYE = 1, 2
+_PERSON, _EYE, _CAMERA = 1, 2, 3
 _FIRST_DAY = datetime(2021, 3, 1)
 # Of every six cases of a class the first two are the eyes of one person: a third of all cases.
 _BLOCK = 6
@@ -138,6 +138,8 @@ def person_of(seed: int, number: int) -> Person:
     """Draw the person of case `number`: the same for both eyes."""
     first = first_case(number)
     rng = np.random.default_rng([seed, _PERSON, first])
+    # One person of each class is photographed alike: drawn apart, a few dozen persons can differ in sharpness by class.
+    camera = np.random.default_rng([seed, _CAMERA, first // len(CLASSES)])
     return Person(
         first_case=first,
         taken=_appointment(rng, first),
@@ -147,10 +149,10 @@ def person_of(seed: int, number: int) -> Person:
         calibre=float(np.exp(rng.normal(0, 0.15))),
         density=float(np.exp(rng.normal(0, 0.18))),
         disc_radius=float(rng.uniform(0.062, 0.083)),
-        exposure=float(rng.uniform(0.88, 1.10)),
-        blur=float(rng.uniform(0.0006, 0.0022)),
-        noise=float(rng.uniform(0.004, 0.018)),
-        quality=int(rng.integers(88, 96)),
+        exposure=float(camera.uniform(0.88, 1.10)),
+        blur=float(camera.uniform(0.0006, 0.0022)),
+        noise=float(camera.uniform(0.004, 0.018)),
+        quality=int(camera.integers(88, 96)),
     )
 
 

@@ -1,0 +1,135 @@
+"""What the probes found: a guess beside chance for each, corrected over all of them, and said in words."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal, TypeAlias
+
+import numpy as np
+
+from cvs_med.audit.guessing import Deal, design, guess, permutation_p
+from cvs_med.audit.sample import Measures, Probe
+from cvs_med.statistics.clusters import wilson_by_group
+from cvs_med.statistics.intervals import Interval, wilson
+from cvs_med.statistics.multiplicity import holm
+from cvs_med.statistics.roc import auroc
+from cvs_med.types import Case, Floats
+
+LEVEL = 0.05
+
+Grade: TypeAlias = Literal["found", "suspect", "not found", "same", "absent"]
+"""`found`: after correction over all probes; `suspect`: only without it; `same`: alike in all images; `absent`:
+nothing to measure."""
+
+
+@dataclass(frozen=True, slots=True)
+class Guess:
+    """A cross-validated guess of the label.
+
+    Attributes:
+        right: cases guessed right.
+        interval: of the share of these, 95 %, by groups where they are known.
+        aurocs: of each class against the rest, mean over the folds where it is defined; None where it is nowhere.
+        p: of the permutations.
+        adjusted: the same, corrected over all probes (Holm).
+    """
+
+    right: int
+    interval: Interval
+    aurocs: tuple[float | None, ...]
+    p: float
+    adjusted: float
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """What one probe found.
+
+    Attributes:
+        probe: what was looked at.
+        grade: whether the label can be guessed from it.
+        guess: how well; None where there is nothing to guess from.
+        verdict: the same in a sentence.
+    """
+
+    probe: Probe
+    grade: Grade
+    guess: Guess | None
+    verdict: str
+
+
+def find(
+    probes: Sequence[Probe],
+    measured: Mapping[str, Sequence[Measures]],
+    cases: Sequence[Case],
+    every: Sequence[Deal],
+    class_names: Sequence[str],
+) -> list[Finding]:
+    """Let every probe guess, and rank the findings: the surest first.
+
+    Args:
+        probes: what was measured.
+        measured: by the probe's name, the measures of each case.
+        cases: N cases.
+        every: the true deal and the permuted ones, see `guessing.deals`.
+        class_names: P names.
+    """
+    columns = {probe.name: design(measured[probe.name]) for probe in probes}
+    asked = [probe.name for probe in probes if columns[probe.name].shape[1]]
+    p_values = np.array([permutation_p(columns[name], every, len(class_names)) for name in asked])
+    adjusted = dict(zip(asked, zip(p_values.tolist(), holm(p_values).tolist(), strict=True), strict=True))
+    findings = [
+        _finding(
+            probe, _guess(columns[probe.name], cases, every[0], len(class_names), *adjusted[probe.name]), class_names
+        )
+        if probe.name in adjusted
+        else _nothing(probe, any(measured[probe.name]))
+        for probe in probes
+    ]
+    return sorted(findings, key=_rank)
+
+
+def _rank(finding: Finding) -> tuple[float, ...]:
+    if finding.guess is None:
+        return (2.0, 0.0)
+    return (finding.guess.adjusted, finding.guess.p, -finding.guess.right)
+
+
+def _guess(columns: Floats, cases: Sequence[Case], deal: Deal, classes: int, p: float, adjusted: float) -> Guess:
+    scores = guess(columns, deal, classes)
+    hits = scores.argmax(axis=1) == deal.labels
+    grouped = any(case.group for case in cases)
+    names = np.array([case.group or f"case {case.id}" for case in cases])
+    interval = wilson_by_group(hits, names) if grouped else wilson(int(hits.sum()), hits.size)
+    aurocs = tuple(_auroc(deal, scores, label) for label in range(classes))
+    return Guess(int(hits.sum()), interval, aurocs, p, adjusted)
+
+
+def _auroc(deal: Deal, scores: Floats, label: int) -> float | None:
+    parts = [deal.folds == fold for fold in np.unique(deal.folds)]
+    areas = [auroc(deal.labels[part] == label, scores[part, label]) for part in parts]
+    known = [area for area in areas if area is not None]
+    return float(np.mean(known)) if known else None
+
+
+def _nothing(probe: Probe, measured: bool) -> Finding:
+    if measured:
+        return Finding(probe, "same", None, f"The same in all images: {probe.title}.")
+    return Finding(probe, "absent", None, f"Nothing to measure here: {probe.title}.")
+
+
+def _finding(probe: Probe, made: Guess, class_names: Sequence[str]) -> Finding:
+    if made.adjusted <= LEVEL:
+        best = _best_told(made, class_names)
+        return Finding(probe, "found", made, f"The label can be guessed from: {probe.title}{best}.")
+    if made.p <= LEVEL:
+        why = f"p is {made.p:.3f} alone, but {made.adjusted:.2f} after correction for all probes"
+        return Finding(probe, "suspect", made, f"Perhaps a shortcut: {probe.title}. {why}.")
+    return Finding(probe, "not found", made, f"No better than chance: {probe.title}.")
+
+
+def _best_told(made: Guess, class_names: Sequence[str]) -> str:
+    known = [(area, name) for area, name in zip(made.aurocs, class_names, strict=True) if area is not None]
+    if not known:
+        return ""
+    area, name = max(known)
+    return f"; best told is {name} (AUROC {area:.2f})"
