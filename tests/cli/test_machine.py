@@ -13,8 +13,8 @@ if {keep}:
     assert keep_memory()
 torch.zeros(1)
 before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
-for _ in range(100):
-    torch.zeros(4_000_000)
+for _ in range(60):
+    torch.zeros(16_000_000)
 print(resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before)
 """
 
