@@ -8,6 +8,7 @@ import numpy as np
 
 from cvs_med.audit.guessing import Deal, design, guess, permutation_p
 from cvs_med.audit.sample import Measures, Probe
+from cvs_med.audit.settings import uneven
 from cvs_med.statistics.clusters import wilson_by_group
 from cvs_med.statistics.intervals import Interval, wilson
 from cvs_med.statistics.multiplicity import holm
@@ -17,8 +18,8 @@ from cvs_med.types import Case, Floats
 LEVEL = 0.05
 
 Grade: TypeAlias = Literal["found", "suspect", "not found", "same", "absent"]
-"""`found`: after correction over all probes; `suspect`: only without it; `same`: alike in all images; `absent`:
-nothing to measure."""
+"""`found`: after correction over all probes; `suspect`: only without it, or by a count of settings; `same`: alike in
+all images; `absent`: nothing to measure."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,14 +78,14 @@ def find(
     asked = [probe.name for probe in probes if columns[probe.name].shape[1]]
     p_values = np.array([permutation_p(columns[name], every, len(class_names)) for name in asked])
     adjusted = dict(zip(asked, zip(p_values.tolist(), holm(p_values).tolist(), strict=True), strict=True))
-    findings = [
-        _finding(
-            probe, _guess(columns[probe.name], cases, every[0], len(class_names), *adjusted[probe.name]), class_names
-        )
-        if probe.name in adjusted
-        else _nothing(probe, any(measured[probe.name]))
-        for probe in probes
-    ]
+    findings = []
+    for probe in probes:
+        if probe.name not in adjusted:
+            findings.append(_nothing(probe, any(measured[probe.name])))
+            continue
+        made = _guess(columns[probe.name], cases, every[0], len(class_names), *adjusted[probe.name])
+        spread = uneven(measured[probe.name], every[0].labels, class_names)
+        findings.append(_finding(probe, made, class_names, spread))
     return sorted(findings, key=_rank)
 
 
@@ -117,13 +118,15 @@ def _nothing(probe: Probe, measured: bool) -> Finding:
     return Finding(probe, "absent", None, f"Nothing to measure here: {probe.title}.")
 
 
-def _finding(probe: Probe, made: Guess, class_names: Sequence[str]) -> Finding:
+def _finding(probe: Probe, made: Guess, class_names: Sequence[str], spread: str | None) -> Finding:
     if made.adjusted <= LEVEL:
         best = _best_told(made, class_names)
         return Finding(probe, "found", made, f"The label can be guessed from: {probe.title}{best}.")
     if made.p <= LEVEL:
         why = f"p is {made.p:.3f} alone, but {made.adjusted:.2f} after correction for all probes"
         return Finding(probe, "suspect", made, f"Perhaps a shortcut: {probe.title}. {why}.")
+    if spread:
+        return Finding(probe, "suspect", made, f"Perhaps a shortcut: {probe.title}; {spread}.")
     return Finding(probe, "not found", made, f"No better than chance: {probe.title}.")
 
 
