@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal, TypeAlias
+from typing import Literal, TypeAlias, get_args
 
 import numpy as np
 
@@ -90,9 +90,8 @@ def find(
 
 
 def _rank(finding: Finding) -> tuple[float, ...]:
-    if finding.guess is None:
-        return (2.0, 0.0)
-    return (finding.guess.adjusted, finding.guess.p, -finding.guess.right)
+    grade = get_args(Grade).index(finding.grade)
+    return (grade, finding.guess.p, -finding.guess.right) if finding.guess else (grade,)
 
 
 def _guess(columns: Floats, cases: Sequence[Case], deal: Deal, classes: int, p: float, adjusted: float) -> Guess:
@@ -123,7 +122,7 @@ def _finding(probe: Probe, made: Guess, class_names: Sequence[str], spread: str 
         best = _best_told(made, class_names)
         return Finding(probe, "found", made, f"The label can be guessed from: {probe.title}{best}.")
     if made.p <= LEVEL:
-        why = f"p is {made.p:.3f} alone, but {made.adjusted:.2f} after correction for all probes"
+        why = f"p is {made.p:.3f} alone, but {made.adjusted:.3f} after correction for all probes"
         return Finding(probe, "suspect", made, f"Perhaps a shortcut: {probe.title}. {why}.")
     if spread:
         return Finding(probe, "suspect", made, f"Perhaps a shortcut: {probe.title}; {spread}.")

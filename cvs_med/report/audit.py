@@ -28,7 +28,7 @@ CAVEAT = (
 def show(audit: Audit, console: Console) -> None:
     """Print the findings, the surest first."""
     table = Table(box=box.SIMPLE_HEAD, padding=(0, 0, 0, 1))
-    for number, name in enumerate(("probe", "right", "95 % interval", "AUROC", "p", "corrected", "")):
+    for number, name in enumerate(("probe", "right", "95 % interval", "AUROC", "p", "Holm", "")):
         table.add_column(Text(name), justify="right" if 0 < number < 6 else "left", no_wrap=True)
     for row in rows(audit):
         table.add_row(*map(Text, (row["probe"], *cells(row, audit.cases), row["grade"])))
