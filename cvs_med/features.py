@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -66,7 +66,7 @@ def extract(
     folder: Path,
     step: Step,
 ) -> Features:
-    """Compute the features, or read what is already there.
+    """Compute the features, or read what is already there; levels asked for later join those kept before.
 
     Args:
         network: its encoder is used as it is, in evaluation mode.
@@ -81,7 +81,7 @@ def extract(
     Raises:
         DataError: the folder cannot be written, or has too little room.
     """
-    recipe = [identity, photographs.key, [asdict(view) for view in views], list(levels), precision]
+    recipe = [identity, photographs.key, [asdict(view) for view in views], precision]
     target = folder / f"features-{hashlib.sha256(json.dumps(recipe).encode()).hexdigest()[:16]}"
     target.mkdir(parents=True, exist_ok=True)
     total = len(views) * len(photographs.case_ids)
@@ -91,14 +91,17 @@ def extract(
     means, deviations = (
         {level: torch.empty(*shape, width) for level, width in enumerate(network.encoder.channels)} for _ in range(2)
     )
+    checked = False
     for number in range(total):
         view, photograph = divmod(number, len(photographs.case_ids))
         path = _file(target, view, photograph)
         statistics = _read_pooled(path, levels)
         if statistics is None:
-            tensors = _encode(network, photographs, photograph, views[view], levels, precision)
-            if not number:
-                _require_room(target, tensors, total)
+            together = {*levels, *_kept_levels(path)}
+            tensors = _encode(network, photographs, photograph, views[view], together, precision)
+            if not checked:
+                _require_room(target, tensors, total - number)
+                checked = True
             write_bytes(path, save(tensors))
             statistics = tensors
         for level in means:
@@ -119,7 +122,7 @@ def pool(feature: Tensor, field_of_view: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def _encode(
-    network: Network, photographs: Photographs, number: int, view: View, levels: Sequence[int], precision: str
+    network: Network, photographs: Photographs, number: int, view: View, levels: Collection[int], precision: str
 ) -> dict[str, Tensor]:
     device = network.mean.device
     image = view.apply(photographs.images[number : number + 1].to(device).float() / 255)
@@ -144,6 +147,14 @@ def _read_pooled(path: Path, levels: Sequence[int]) -> dict[str, Tensor] | None:
         if wanted <= keys:
             return {key: stored.get_tensor(key) for key in keys if not key.startswith("level")}
     return None
+
+
+def _kept_levels(path: Path) -> set[int]:
+    """List the levels that a file keeps as maps; none if there is no such file or it is damaged."""
+    with suppress(SafetensorError, OSError), safe_open(path, framework="pt") as stored:
+        keys = set(stored.keys())
+        return {int(key.removeprefix("level-")) for key in keys if key.startswith("level-")}
+    return set()
 
 
 def _require_room(folder: Path, tensors: Mapping[str, Tensor], files: int) -> None:

@@ -149,11 +149,31 @@ def test_a_second_call_reads_and_does_not_compute(
     "change",
     [
         {"identity": "resnet18/32 seed 1"}, {"views": (View(),)}, {"views": (View(), View(vertical=True))},
-        {"levels": (1, 4)}, {"precision": "bf16"},
+        {"precision": "bf16"},
     ],
 )  # fmt: skip
 def test_another_recipe_is_another_folder(take: Callable[..., Features], change: dict[str, object]) -> None:
     assert take().folder != take(**change).folder
+
+
+def test_fewer_levels_are_read_from_where_more_are_kept(
+    take: Callable[..., Features], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = take(levels=(1, 3))
+    monkeypatch.setattr(Network, "features", refuse)
+    for levels in ((), (3,)):
+        assert torch.equal(take(levels=levels).means[4], first.means[4])
+
+
+def test_levels_asked_for_later_join_those_kept_before(
+    take: Callable[..., Features], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = take(levels=(1,)).maps([2], [1], [1])[1]
+    take(levels=(3, 4))
+    monkeypatch.setattr(Network, "features", refuse)
+    together = take(levels=(1, 3, 4)).maps([2], [1], [1, 3, 4])
+    assert torch.equal(together[1], before)
+    assert together[4].shape[1] == 512
 
 
 def test_other_photographs_are_another_folder(take: Callable[..., Features], photographs: Photographs) -> None:
