@@ -8,9 +8,9 @@ from pathlib import Path, PurePosixPath
 from typing import Literal, TypeAlias
 
 from cvs_med.datasets import sources
-from cvs_med.datasets.checks import check_writable, relative
+from cvs_med.datasets.checks import check_writable, holds_something, relative
 from cvs_med.download import fetch
-from cvs_med.errors import DataError, Problem
+from cvs_med.errors import DataError, Problem, reason
 from cvs_med.images import read_mask
 
 Match: TypeAlias = Literal["same", "other", "missing"]
@@ -65,7 +65,7 @@ def fetch_official(name: str, official: Official, target: Path, source: Path | N
         DataError: files are missing or are not the promised ones (all are listed), or the folder cannot be written.
     """
     manifest, limit = official.promises(), official.max_bytes
-    if _holds_something(target):
+    if holds_something(target):
         remedy = f"Move {target} away and fetch the data set again."
         _refuse(verify(target, manifest, max_bytes=limit, remedy=remedy))
     elif source is not None:
@@ -118,11 +118,7 @@ def verify(root: Path, manifest: Manifest, *, max_bytes: int, remedy: str) -> li
 
 def compare(root: Path, manifest: Manifest, *, max_bytes: int) -> dict[str, Match]:
     """Tell of every file of a manifest whether a folder holds the same, another of that name, or none."""
-    found = {name: _sha256(root / name, max_bytes) for name in manifest}
-    return {
-        name: "missing" if found[name] is None else "same" if found[name] == promise.sha256 else "other"
-        for name, promise in manifest.items()
-    }
+    return {name: _match(root / name, promise, max_bytes) for name, promise in manifest.items()}
 
 
 def read_manifest(path: Path) -> dict[str, Promise]:
@@ -132,7 +128,10 @@ def read_manifest(path: Path) -> dict[str, Promise]:
 
 
 def _file_fault(path: Path, promise: Promise, max_bytes: int, remedy: str) -> Problem | None:
-    found = _sha256(path, max_bytes)
+    try:
+        found = sources.content_sha256(path, max_bytes)
+    except sources.FAULTY as error:
+        return Problem(str(path), "a whole file", reason(error), remedy)
     if found is None:
         return Problem(str(path), "a file", "none", remedy)
     if found == promise.sha256 or (promise.rebuilt and _is_mask(path)):
@@ -140,11 +139,12 @@ def _file_fault(path: Path, promise: Promise, max_bytes: int, remedy: str) -> Pr
     return Problem(str(path), f"SHA-256 {promise.sha256[:12]}...", f"{found[:12]}...", remedy)
 
 
-def _sha256(path: Path, max_bytes: int) -> str | None:
+def _match(path: Path, promise: Promise, max_bytes: int) -> Match:
     try:
-        return sources.content_sha256(path, max_bytes)
-    except sources.FAULTY as error:
-        return str(error)  # It is no checksum, and so differs from the promised one.
+        found = sources.content_sha256(path, max_bytes)
+    except sources.FAULTY:
+        return "other"
+    return "missing" if found is None else "same" if found == promise.sha256 else "other"
 
 
 def _is_mask(path: Path) -> bool:
@@ -170,10 +170,6 @@ def _wanted(entries: list[sources.Entry], manifest: Manifest) -> dict[str, sourc
     depths = {len(PurePosixPath(name).parts) for name in manifest}
     ends = [("/".join(PurePosixPath(entry.name).parts[-depth:]), entry) for entry in entries for depth in depths]
     return {names[end.lower()]: entry for end, entry in ends if end.lower() in names}
-
-
-def _holds_something(folder: Path) -> bool:
-    return folder.exists() and (not folder.is_dir() or any(folder.iterdir()))
 
 
 def _refuse(problems: list[Problem]) -> None:

@@ -16,7 +16,7 @@ from cvs_med.datasets import packed
 from cvs_med.datasets.archive import Official
 from cvs_med.datasets.checks import relative
 from cvs_med.datasets.dataset import DataSet
-from cvs_med.errors import DataError, Problem
+from cvs_med.errors import DataError, Problem, reason
 from cvs_med.types import Array, Case, Part
 
 SIDE = 32
@@ -73,8 +73,8 @@ def read_records(path: Path, layout: Layout) -> tuple[Array, Array]:
         _check_size(path, size, layout.record)
         values = np.fromfile(path, dtype=np.uint8, count=size)
     except OSError as error:
-        found = error.strerror or type(error).__name__
-        raise DataError([Problem(str(path), "a readable file", found, "Restore it or allow reading.")]) from error
+        remedy = "Restore it or allow reading."
+        raise DataError([Problem(str(path), "a readable file", reason(error), remedy)]) from error
     records = values.reshape(-1, layout.record)
     problems = [
         fault

@@ -9,7 +9,6 @@ import hashlib
 import os
 import tempfile
 from collections.abc import Collection, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 
@@ -17,7 +16,7 @@ import numpy as np
 from PIL import Image
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from cvs_med.datasets.checks import check_case, check_writable, relative
+from cvs_med.datasets.checks import check_cases, check_writable, holds_something
 from cvs_med.errors import DataError, Problem
 from cvs_med.images import Mask, read_image
 from cvs_med.types import Case
@@ -89,7 +88,7 @@ def attach(cases: Sequence[Case], folder: Path, needed: Collection[str]) -> list
     if strange:
         remedy = "Take these files out, or name the data set that they belong to."
         problems.append(Problem(str(folder), "masks named by image ids of the data set", _few(strange), remedy))
-    problems += _check_files(list(masked.values()), folder)
+    problems += check_cases(list(masked.values()), folder)
     problems += _check_images(list(masked.values()), folder, origin)
     if problems:
         raise DataError(problems)
@@ -124,7 +123,7 @@ def check_new(folder: Path) -> None:
     Raises:
         DataError: says which.
     """
-    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+    if holds_something(folder):
         remedy = "Name another folder, or move this one away."
         raise DataError([Problem(str(folder), "a new or empty folder for the masks", "something in it", remedy)])
     problems = check_writable(folder, 0)
@@ -173,13 +172,6 @@ def _files(folder: Path) -> dict[str, Path]:
         remedy = "Name the folder that holds the masks."
         raise DataError([Problem(str(folder), "a folder of masks", "none", remedy)])
     return {path.stem: path for path in sorted(folder.iterdir()) if path.suffix.lower() == ".png"}
-
-
-def _check_files(cases: Sequence[Case], folder: Path) -> list[Problem]:
-    """Decode every mask; list those of another size than their image, and those that are empty or not binary."""
-    with ThreadPoolExecutor(os.cpu_count()) as pool:
-        found = list(pool.map(check_case, cases))
-    return relative([problem for problems in found for problem in problems], folder)
 
 
 def _check_images(cases: Sequence[Case], folder: Path, origin: Origin | None) -> list[Problem]:
