@@ -32,10 +32,9 @@ def check(dataset: str, data_dir: Path | None, folds: int) -> None:
 
     kind = datasets.get(dataset)
     root = datasets.locate(dataset, data_dir)
-    cases, _ = kind.survey(root)
-    problems = kind.check(root)
-    if cases or not problems:
-        learnt = [case for case in cases if case.part != "test"]
+    cases, problems = kind.check(root)
+    learnt = [case for case in cases if case.part != "test"]
+    if learnt or not problems:
         problems = problems + datasets.check_folds(learnt, folds, kind.class_names)
     if problems:
         raise DataError(problems)

@@ -150,6 +150,12 @@ def test_a_packed_file_at_fault_is_refused_with_numbers(cifar10: Path) -> None:
     assert said.startswith("Error: The data set has 1 problem:")
 
 
+def test_a_damaged_train_part_is_one_problem_whatever_the_test_part_holds(mnist: Path) -> None:
+    (mnist / "train-images-idx3-ubyte.gz").write_bytes(b"no gzip")
+    said = refusal(data("check", "--dataset", "mnist", "--data-dir", mnist, "--folds", 2))
+    assert said.startswith("Error: The data set has 1 problem:")
+
+
 def test_stand_in_masks_are_made_and_never_called_manual(cifar10: Path, tmp_path: Path) -> None:
     pytest.importorskip("cv2")
     options = ("--data-dir", cifar10, "--out", tmp_path / "masks", "--per-class", 1, "--seed", 2)
