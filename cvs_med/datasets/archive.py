@@ -21,18 +21,18 @@ class Official:
     """What a data set's authors published.
 
     Attributes:
-        manifest: name of the list of its files, `manifests/NAME.sha256`.
+        name: of the data set, and of the list of its files, `manifests/NAME.sha256`.
         downloads: address and SHA-256 of each file to download: one archive, or the data set's files themselves.
         max_bytes: more than the downloads together, and than the data set's files together.
     """
 
-    manifest: str
+    name: str
     downloads: Mapping[str, str]
     max_bytes: int
 
     def promises(self) -> "Manifest":
         """Read the list of the files."""
-        return read_manifest(Path(__file__).parent / "manifests" / f"{self.manifest}.sha256")
+        return read_manifest(Path(__file__).parent / "manifests" / f"{self.name}.sha256")
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,11 +51,10 @@ class Promise:
 Manifest: TypeAlias = Mapping[str, Promise]
 
 
-def fetch_official(name: str, official: Official, target: Path, source: Path | None = None) -> None:
+def fetch_official(official: Official, target: Path, source: Path | None = None) -> None:
     """Put a data set into a new folder; a folder that holds it already is verified and left as it is.
 
     Args:
-        name: of the data set.
         official: what to fetch.
         target: the folder to make.
         source: an archive or a folder on this machine; None downloads what the authors published.
@@ -72,15 +71,15 @@ def fetch_official(name: str, official: Official, target: Path, source: Path | N
         install(source, target, manifest, max_bytes=limit)
     else:
         with tempfile.TemporaryDirectory(prefix="cvs-med-") as folder:
-            install(_download(name, official, Path(folder)), target, manifest, max_bytes=limit)
+            install(_download(official, Path(folder)), target, manifest, max_bytes=limit)
 
 
-def _download(name: str, official: Official, folder: Path) -> Path:
+def _download(official: Official, folder: Path) -> Path:
     """Fetch all files into a folder; give the folder, or the archive if there is but one."""
     paths = [folder / PurePosixPath(url).name for url in official.downloads]
     alone = len(paths) == 1
     what, option = ("it", "FILE") if alone else (", ".join(path.name for path in paths), "DIR")
-    remedy = f"download {what} on another machine and run `cvs-med data fetch {name} --from {option}`"
+    remedy = f"download {what} on another machine and run `cvs-med data fetch {official.name} --from {option}`"
     for path, (url, sha256) in zip(paths, official.downloads.items(), strict=True):
         fetch(url, path, sha256=sha256, max_bytes=official.max_bytes, remedy=remedy)
     return paths[0] if alone else folder

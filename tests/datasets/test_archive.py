@@ -198,7 +198,7 @@ def sha256(path: Path) -> str:
 def test_an_archive_is_downloaded_and_unpacked(cifar10: Path, served: tuple[Path, str], target: Path) -> None:
     folder, address = served
     path = tar_gz(folder / "a.tar.gz", cifar10)
-    fetch_official("cifar10", official(promises(cifar10), {f"{address}/a.tar.gz": sha256(path)}), target)
+    fetch_official(official(promises(cifar10), {f"{address}/a.tar.gz": sha256(path)}), target)
     assert contents(target) == contents(cifar10)
     assert len(get("cifar10").cases(target)) == 60
 
@@ -209,7 +209,7 @@ def test_files_are_downloaded_one_by_one_and_unwrapped(mnist: Path, served: tupl
     for path in mnist.iterdir():
         (folder / path.name).write_bytes(path.read_bytes())
         downloads[f"{address}/{path.name}"] = sha256(path)
-    fetch_official("mnist", official(promises(mnist), downloads), target)
+    fetch_official(official(promises(mnist), downloads), target)
     assert contents(target) == {
         name.removesuffix(".gz"): gzip.decompress(data) for name, data in contents(mnist).items()
     }
@@ -220,7 +220,7 @@ def test_another_archive_than_promised_is_not_unpacked(cifar10: Path, served: tu
     folder, address = served
     tar_gz(folder / "a.tar.gz", cifar10)
     with pytest.raises(DownloadError, match="SHA-256 should begin with"):
-        fetch_official("cifar10", official(promises(cifar10), {f"{address}/a.tar.gz": "0" * 64}), target)
+        fetch_official(official(promises(cifar10), {f"{address}/a.tar.gz": "0" * 64}), target)
     assert not target.exists()
 
 
@@ -242,7 +242,7 @@ def test_offline_one_sentence_says_what_to_do(
         address = f"http://127.0.0.1:{unused.getsockname()[1]}"
         downloads = {f"{address}/{number}": "0" * 64 for number, _ in enumerate(known.downloads)}
         with pytest.raises(DownloadError) as caught:
-            fetch_official(name, replace(known, downloads=downloads), target)
+            fetch_official(replace(known, downloads=downloads), target)
     assert "Connection refused" in str(caught.value)
     assert str(caught.value).endswith(remedy)
     assert "\n" not in str(caught.value)
@@ -252,24 +252,24 @@ def test_a_folder_with_other_wrapping_is_accepted_by_its_content(mnist: Path, ta
     known = official(promises(mnist), {})
     for path in mnist.iterdir():
         path.write_bytes(gzip.compress(gzip.decompress(path.read_bytes()), compresslevel=1, mtime=7))
-    fetch_official("mnist", known, target, mnist)
+    fetch_official(known, target, mnist)
     assert len(get("mnist").cases(target)) == 60
 
 
 def test_a_folder_that_holds_the_wrapped_files_already_is_verified(mnist: Path) -> None:
     before, known = contents(mnist), official(promises(mnist), {})
-    fetch_official("mnist", known, mnist)
+    fetch_official(known, mnist)
     assert contents(mnist) == before
     (mnist / "t10k-labels-idx1-ubyte.gz").write_bytes(b"no gzip")
     with pytest.raises(DataError, match=r"t10k-labels-idx1-ubyte: expected a whole file, found Not a gzipped file"):
-        fetch_official("mnist", known, mnist)
+        fetch_official(known, mnist)
 
 
 def test_a_wrapped_file_that_unwraps_to_too_much_is_refused(mnist: Path, target: Path) -> None:
     known = official(promises(mnist), {}, limit=1_000_000)
     (mnist / "train-images-idx3-ubyte.gz").write_bytes(gzip.compress(bytes(2_000_000)))
     with pytest.raises(DataError, match="at most 1000000 bytes, found more"):
-        fetch_official("mnist", known, target, mnist)
+        fetch_official(known, target, mnist)
     assert not target.exists()
 
 
