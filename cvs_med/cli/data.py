@@ -53,7 +53,7 @@ def _packed(cases: Sequence["Case"]) -> list[str]:
 
 def _published(kind: "DataSet", root: Path) -> list[str]:
     """Say which files are as the authors published them."""
-    from cvs_med.datasets.archive import compare
+    from cvs_med.datasets.manifest import compare
 
     if kind.official is None:
         return []

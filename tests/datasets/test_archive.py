@@ -14,8 +14,9 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from cvs_med.datasets import DataNotFoundError, archive, get, location
-from cvs_med.datasets.archive import Official, Promise, compare, fetch_official, install, read_manifest
+from cvs_med.datasets import get
+from cvs_med.datasets.archive import Official, fetch_official, install
+from cvs_med.datasets.manifest import Promise
 from cvs_med.errors import DataError, DownloadError
 
 LIMIT = 10_000_000
@@ -120,24 +121,6 @@ def test_more_than_the_allowed_bytes_are_not_unpacked(
     with pytest.raises(DataError, match="at most 10000000 bytes"):
         install(packed(tmp_path / "a.zip", contents), target, manifest, max_bytes=LIMIT)
     assert not list(target.parent.iterdir())
-
-
-def test_a_folder_that_holds_something_else_is_verified_and_left_alone(fundus: Path) -> None:
-    before = files(fundus)
-    with pytest.raises(DataError, match="135 problems"):
-        location.fetch(get("hrf"), fundus, None)
-    assert files(fundus) == before
-
-
-def test_the_manifest_of_hrf_is_whole() -> None:
-    manifest = read_manifest(Path(archive.__file__).parent / "manifests" / "hrf.sha256")
-    assert {name for name, promise in manifest.items() if promise.rebuilt} == {
-        f"manual1/{number}_h.tif" for number in (11, 12, 13)
-    }
-    cases = {f"{number:02d}_{code}" for number in range(1, 16) for code in ("h", "dr", "g")}
-    assert {Path(name).stem.removesuffix("_mask") for name in manifest} == cases
-    assert len(manifest) == 3 * len(cases)
-    assert all(len(promise.sha256) == 64 for promise in manifest.values())
 
 
 class Quiet(SimpleHTTPRequestHandler):
@@ -271,40 +254,3 @@ def test_a_wrapped_file_that_unwraps_to_too_much_is_refused(mnist: Path, target:
     with pytest.raises(DataError, match="at most 1000000 bytes, found more"):
         fetch_official(known, target, mnist)
     assert not target.exists()
-
-
-def test_files_are_compared_with_what_was_published(mnist: Path) -> None:
-    manifest = promises(mnist)
-    (mnist / "t10k-labels-idx1-ubyte.gz").unlink()
-    (mnist / "t10k-images-idx3-ubyte.gz").write_bytes(gzip.compress(b"other"))
-    assert compare(mnist, manifest, max_bytes=LIMIT) == {
-        "train-images-idx3-ubyte": "same", "train-labels-idx1-ubyte": "same",
-        "t10k-images-idx3-ubyte": "other", "t10k-labels-idx1-ubyte": "missing",
-    }  # fmt: skip
-
-
-@pytest.mark.parametrize("name", ["hrf", "mnist", "cifar10", "cifar100"])
-def test_what_authors_published_is_whole(name: str) -> None:
-    known = get(name).official
-    assert known is not None
-    checksums = [promise.sha256 for promise in known.promises().values()] + list(known.downloads.values())
-    assert all(len(checksum) == 64 and int(checksum, 16) for checksum in checksums)
-    assert all(url.startswith("https://") for url in known.downloads)
-
-
-def test_the_manifests_list_the_files_that_are_read() -> None:
-    from cvs_med.datasets import cifar, mnist
-
-    layouts = {"cifar10": cifar.CIFAR10_LAYOUT, "cifar100": cifar.CIFAR100_LAYOUT}
-    for name, layout in layouts.items():
-        known = get(name).official
-        assert known is not None
-        assert list(known.promises()) == list(layout.files)
-    known = get("mnist").official
-    assert known is not None
-    assert {f"{name}.gz" for name in known.promises()} == set(mnist.DOWNLOADS)
-
-
-def test_an_embedded_data_set_is_not_fetched(target: Path) -> None:
-    with pytest.raises(DataNotFoundError, match="digits cannot be fetched, only made"):
-        location.fetch(get("digits"), target, None)
