@@ -159,9 +159,9 @@ def test_a_damaged_train_part_is_one_problem_whatever_the_test_part_holds(mnist:
 def test_stand_in_masks_are_made_and_never_called_manual(cifar10: Path, tmp_path: Path) -> None:
     pytest.importorskip("cv2")
     options = ("--data-dir", cifar10, "--out", tmp_path / "masks", "--per-class", 1, "--seed", 2)
-    result = data("masks", "--dataset", "cifar10", "--method", "grabcut", *options)
+    result = data("masks", "--dataset", "cifar10", *options)
     assert result.exit_code == 0, result.output
-    assert "10 masks by grabcut" in result.stdout
+    assert "10 masks by GrabCut" in result.stdout
     assert "not by hand" in result.stdout
     assert "plain ellipses, where the cut found next to nothing or nearly all: 0" in result.stdout
     assert len(list((tmp_path / "masks").glob("data_batch_1-*.png"))) == 10
