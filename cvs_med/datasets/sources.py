@@ -4,6 +4,7 @@ Names are only ever compared, never used as paths. What unpacks to more than was
 the bytes as they come rather than by what the archive states.
 """
 
+import errno
 import gzip
 import hashlib
 import lzma
@@ -29,7 +30,7 @@ FAULTY = (zipfile.BadZipFile, tarfile.TarError, zlib.error, lzma.LZMAError, EOFE
 
 _CHUNK = 1 << 20
 _GZIP = b"\x1f\x8b"
-
+_FULL = (errno.ENOSPC, errno.EDQUOT)
 
 Stream: TypeAlias = IO[bytes] | gzip.GzipFile
 
@@ -52,6 +53,7 @@ def opened(source: Path, *, max_bytes: int) -> Iterator[list[Entry]]:
 
     Raises:
         DataError: the archive is damaged, of another kind, or too large; also for what is read from it inside `with`.
+        OSError: the disk is full onto which it is unwrapped or copied.
     """
     try:
         if source.is_dir():
@@ -65,6 +67,8 @@ def opened(source: Path, *, max_bytes: int) -> Iterator[list[Entry]]:
                 infos = archive.infolist()[:MAX_ENTRIES]
                 yield [Entry(info.filename, partial(archive.open, info)) for info in infos]
     except FAULTY as error:
+        if isinstance(error, OSError) and error.errno in _FULL:  # What failed is the copy, not the source.
+            raise
         remedy = "Give a folder, a zip archive or a tar.gz archive with --from, or get it again."
         raise DataError([Problem(str(source), "a whole archive or a folder", reason(error), remedy)]) from error
 

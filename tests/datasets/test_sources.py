@@ -1,3 +1,4 @@
+import errno
 import gzip
 import hashlib
 import io
@@ -105,6 +106,12 @@ def test_a_zip_archive_that_promises_more_than_it_holds_is_refused_with_a_reason
     path.write_bytes(bytes(data))
     with pytest.raises(DataError, match="a whole archive or a folder, found EOFError"):
         contents(path)
+
+
+def test_a_full_disk_is_not_blamed_on_the_archive(tmp_path: Path) -> None:
+    path = tar_gz(tmp_path / "a.tar.gz", CONTENTS)
+    with pytest.raises(OSError, match="No space left"), sources.opened(path, max_bytes=1_000_000):
+        raise OSError(errno.ENOSPC, "No space left on device")
 
 
 def test_gzip_around_something_else_is_refused(tmp_path: Path) -> None:
