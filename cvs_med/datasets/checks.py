@@ -30,7 +30,10 @@ def check_cases(cases: Sequence[Case], root: Path) -> list[Problem]:
 
 
 def check_folds(cases: Sequence[Case], folds: int, class_names: Sequence[str]) -> list[Problem]:
-    """List the classes that have no case at all, or fewer than there are folds."""
+    """List the classes that have fewer cases than there are folds; without any case, all classes at once."""
+    if not cases:
+        remedy = "Add cases; of a data set in two parts, the files of the train part."
+        return [Problem("every class", f"at least {folds} cases for {folds} folds", "none to learn from", remedy)]
     counts = Counter(case.label for case in cases)
     return [
         Problem(f"class '{name}'", f"at least {folds} cases for {folds} folds", f"{counts[label]}", _more_cases(folds))

@@ -156,6 +156,14 @@ def test_a_damaged_train_part_is_one_problem_whatever_the_test_part_holds(mnist:
     assert said.startswith("Error: The data set has 1 problem:")
 
 
+def test_a_test_part_alone_is_one_problem(make_cifar10: Callable[..., Path]) -> None:
+    folder = make_cifar10(counts={"test_batch.bin": 20})
+    said = refusal(data("check", "--dataset", "cifar10", "--data-dir", folder))
+    assert "has 1 problem:" in said
+    assert "every class: expected at least 5 cases for 5 folds, found none to learn from" in said
+    assert "the files of the train part" in said
+
+
 def test_stand_in_masks_are_made_and_never_called_manual(cifar10: Path, tmp_path: Path) -> None:
     pytest.importorskip("cv2")
     options = ("--data-dir", cifar10, "--out", tmp_path / "masks", "--per-class", 1, "--seed", 2)
