@@ -22,7 +22,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
-from cvs_med.errors import DataError, Problem
+from cvs_med.errors import DataError, Problem, reason
 from cvs_med.transforms import RECIPE_VERSION, Crop, Geometry, prepare, prepare_packed
 from cvs_med.types import Case, Packed
 
@@ -156,8 +156,8 @@ def _file_digest(path: Path) -> str:
         with path.open("rb") as file:
             return hashlib.file_digest(file, "sha256").hexdigest()
     except OSError as error:
-        found = error.strerror or type(error).__name__
-        raise DataError([Problem(str(path), "a readable file", found, "Restore it or allow reading.")]) from error
+        remedy = "Restore it or allow reading."
+        raise DataError([Problem(str(path), "a readable file", reason(error), remedy)]) from error
 
 
 def _tensors(photographs: Photographs) -> dict[str, Tensor]:

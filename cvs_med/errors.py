@@ -53,6 +53,11 @@ class Problem:
         return f"{self.where}: expected {self.expected}, found {self.found}. {self.remedy}"
 
 
+def reason(error: Exception) -> str:
+    """Say why reading or writing failed, in the system's words but without its number and the file's name."""
+    return getattr(error, "strerror", None) or str(error) or type(error).__name__
+
+
 class DataError(CvsMedError):
     """A data set has faults; all of them are listed at once."""
 

@@ -32,10 +32,9 @@ def check(dataset: str, data_dir: Path | None, folds: int) -> None:
 
     kind = datasets.get(dataset)
     root = datasets.locate(dataset, data_dir)
-    cases, _ = kind.survey(root)
-    problems = kind.check(root)
-    if cases or not problems:
-        learnt = [case for case in cases if case.part != "test"]
+    cases, problems = kind.check(root)
+    learnt = [case for case in cases if case.part != "test"]
+    if learnt or not problems:
         problems = problems + datasets.check_folds(learnt, folds, kind.class_names)
     if problems:
         raise DataError(problems)
@@ -54,7 +53,7 @@ def _packed(cases: Sequence["Case"]) -> list[str]:
 
 def _published(kind: "DataSet", root: Path) -> list[str]:
     """Say which files are as the authors published them."""
-    from cvs_med.datasets.archive import compare
+    from cvs_med.datasets.manifest import compare
 
     if kind.official is None:
         return []
@@ -115,16 +114,13 @@ def make(name: str, out: Path, cases: int, size: int, seed: int, shortcut: "Shor
 
 @data.command()
 @click.option("--dataset", required=True, help="Name of the data set: cifar10 or cifar100.")
-@click.option("--method", type=click.Choice(["grabcut"]), default="grabcut", show_default=True, help="How.")
 @click.option("--data-dir", type=_FOLDER, help="Its folder.  [default: CVS_MED_DATA, or the user's folder]")
 @click.option("--out", type=_FOLDER, required=True, help="New folder for the masks.")
 @click.option("--per-class", type=click.IntRange(1), help="Images of each class, drawn at random.  [default: all]")
 @click.option("--part", type=click.Choice(["train", "test"]), default="train", show_default=True, help="Of which part.")
-@click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="Seed of the draw and the method.")
-def masks(
-    dataset: str, method: str, data_dir: Path | None, out: Path, per_class: int | None, part: "Part", seed: int
-) -> None:
-    """Make stand-in foreground masks for a data set without masks, one PNG for each image.
+@click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="Seed of the draw and of GrabCut.")
+def masks(dataset: str, data_dir: Path | None, out: Path, per_class: int | None, part: "Part", seed: int) -> None:
+    """Make stand-in foreground masks by GrabCut for a data set without masks, one PNG for each image.
 
     They are guesses of an algorithm, not masks by hand; masks.json beside them says how they were made.
     """
@@ -134,10 +130,8 @@ def masks(
 
     kind = datasets.get(dataset)
     root = datasets.locate(dataset, data_dir)
-    origin = stand_ins.make(
-        kind, root, out, part=part, per_class=per_class, seed=seed, workers=workers(), step=_count
-    )
-    click.echo(f"{dataset}: {len(origin.images)} masks by {method} in {out}; not by hand.")
+    origin = stand_ins.make(kind, root, out, part=part, per_class=per_class, seed=seed, workers=workers(), step=_count)
+    click.echo(f"{dataset}: {len(origin.images)} masks by GrabCut in {out}; not by hand.")
     click.echo(f"  plain ellipses, where the cut found next to nothing or nearly all: {len(origin.fallbacks)}")
 
 

@@ -5,15 +5,12 @@ import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
-from typing import Literal, TypeAlias
 
 from cvs_med.datasets import sources
-from cvs_med.datasets.checks import check_writable, relative
+from cvs_med.datasets.checks import check_writable, holds_something
+from cvs_med.datasets.manifest import Manifest, read_manifest, verify
 from cvs_med.download import fetch
 from cvs_med.errors import DataError, Problem
-from cvs_med.images import read_mask
-
-Match: TypeAlias = Literal["same", "other", "missing"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,41 +18,24 @@ class Official:
     """What a data set's authors published.
 
     Attributes:
-        manifest: name of the list of its files, `manifests/NAME.sha256`.
+        name: of the data set, and of the list of its files, `manifests/NAME.sha256`.
         downloads: address and SHA-256 of each file to download: one archive, or the data set's files themselves.
         max_bytes: more than the downloads together, and than the data set's files together.
     """
 
-    manifest: str
+    name: str
     downloads: Mapping[str, str]
     max_bytes: int
 
-    def promises(self) -> "Manifest":
+    def promises(self) -> Manifest:
         """Read the list of the files."""
-        return read_manifest(Path(__file__).parent / "manifests" / f"{self.manifest}.sha256")
+        return read_manifest(Path(__file__).parent / "manifests" / f"{self.name}.sha256")
 
 
-@dataclass(frozen=True, slots=True)
-class Promise:
-    """What a manifest says about one file.
-
-    Attributes:
-        sha256: checksum of the copy that the manifest was written from; of the content, if the file is wrapped by gzip.
-        rebuilt: that copy is not the original, so that another readable mask is accepted too.
-    """
-
-    sha256: str
-    rebuilt: bool
-
-
-Manifest: TypeAlias = Mapping[str, Promise]
-
-
-def fetch_official(name: str, official: Official, target: Path, source: Path | None = None) -> None:
+def fetch_official(official: Official, target: Path, source: Path | None = None) -> None:
     """Put a data set into a new folder; a folder that holds it already is verified and left as it is.
 
     Args:
-        name: of the data set.
         official: what to fetch.
         target: the folder to make.
         source: an archive or a folder on this machine; None downloads what the authors published.
@@ -65,22 +45,22 @@ def fetch_official(name: str, official: Official, target: Path, source: Path | N
         DataError: files are missing or are not the promised ones (all are listed), or the folder cannot be written.
     """
     manifest, limit = official.promises(), official.max_bytes
-    if _holds_something(target):
+    if holds_something(target):
         remedy = f"Move {target} away and fetch the data set again."
         _refuse(verify(target, manifest, max_bytes=limit, remedy=remedy))
     elif source is not None:
         install(source, target, manifest, max_bytes=limit)
     else:
         with tempfile.TemporaryDirectory(prefix="cvs-med-") as folder:
-            install(_download(name, official, Path(folder)), target, manifest, max_bytes=limit)
+            install(_download(official, Path(folder)), target, manifest, max_bytes=limit)
 
 
-def _download(name: str, official: Official, folder: Path) -> Path:
+def _download(official: Official, folder: Path) -> Path:
     """Fetch all files into a folder; give the folder, or the archive if there is but one."""
     paths = [folder / PurePosixPath(url).name for url in official.downloads]
     alone = len(paths) == 1
     what, option = ("it", "FILE") if alone else (", ".join(path.name for path in paths), "DIR")
-    remedy = f"download {what} on another machine and run `cvs-med data fetch {name} --from {option}`"
+    remedy = f"download {what} on another machine and run `cvs-med data fetch {official.name} --from {option}`"
     for path, (url, sha256) in zip(paths, official.downloads.items(), strict=True):
         fetch(url, path, sha256=sha256, max_bytes=official.max_bytes, remedy=remedy)
     return paths[0] if alone else folder
@@ -110,51 +90,6 @@ def install(source: Path, target: Path, manifest: Manifest, *, max_bytes: int) -
         os.replace(staging, target)
 
 
-def verify(root: Path, manifest: Manifest, *, max_bytes: int, remedy: str) -> list[Problem]:
-    """List the files that are missing or are not what the manifest promises."""
-    found = [_file_fault(root / name, promise, max_bytes, remedy) for name, promise in manifest.items()]
-    return relative([problem for problem in found if problem], root)
-
-
-def compare(root: Path, manifest: Manifest, *, max_bytes: int) -> dict[str, Match]:
-    """Tell of every file of a manifest whether a folder holds the same, another of that name, or none."""
-    found = {name: _sha256(root / name, max_bytes) for name in manifest}
-    return {
-        name: "missing" if found[name] is None else "same" if found[name] == promise.sha256 else "other"
-        for name, promise in manifest.items()
-    }
-
-
-def read_manifest(path: Path) -> dict[str, Promise]:
-    """Read lines of `checksum  name` or `checksum  name  rebuilt`; lines that begin with # are comments."""
-    lines = [line.split() for line in path.read_text(encoding="utf-8").splitlines() if not line.startswith("#")]
-    return {name: Promise(sha256, marks == ["rebuilt"]) for sha256, name, *marks in lines}
-
-
-def _file_fault(path: Path, promise: Promise, max_bytes: int, remedy: str) -> Problem | None:
-    found = _sha256(path, max_bytes)
-    if found is None:
-        return Problem(str(path), "a file", "none", remedy)
-    if found == promise.sha256 or (promise.rebuilt and _is_mask(path)):
-        return None
-    return Problem(str(path), f"SHA-256 {promise.sha256[:12]}...", f"{found[:12]}...", remedy)
-
-
-def _sha256(path: Path, max_bytes: int) -> str | None:
-    try:
-        return sources.content_sha256(path, max_bytes)
-    except sources.FAULTY as error:
-        return str(error)  # It is no checksum, and so differs from the promised one.
-
-
-def _is_mask(path: Path) -> bool:
-    try:
-        read_mask(path)
-    except DataError:
-        return False
-    return True
-
-
 def _extract(source: Path, staging: Path, manifest: Manifest, max_bytes: int) -> None:
     with sources.opened(source, max_bytes=max_bytes) as entries:
         size = 0
@@ -170,10 +105,6 @@ def _wanted(entries: list[sources.Entry], manifest: Manifest) -> dict[str, sourc
     depths = {len(PurePosixPath(name).parts) for name in manifest}
     ends = [("/".join(PurePosixPath(entry.name).parts[-depth:]), entry) for entry in entries for depth in depths]
     return {names[end.lower()]: entry for end, entry in ends if end.lower() in names}
-
-
-def _holds_something(folder: Path) -> bool:
-    return folder.exists() and (not folder.is_dir() or any(folder.iterdir()))
 
 
 def _refuse(problems: list[Problem]) -> None:

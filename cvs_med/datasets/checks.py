@@ -11,25 +11,29 @@ from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
-from cvs_med.errors import DataError, Problem
+from cvs_med.errors import DataError, Problem, reason
 from cvs_med.images import read_image, read_mask
 from cvs_med.types import Case, Picture
 
 
 def check_cases(cases: Sequence[Case], root: Path) -> list[Problem]:
-    """Decode every file of every case, and list what is wrong with each.
+    """Decode every file of every case, and list what is wrong with each; packed pictures were checked when read.
 
     Args:
         cases: what to look at.
         root: folder that the listed names are relative to.
     """
+    with_files = [case for case in cases if any(map(_is_file, (case.image, case.mask, case.field_of_view)))]
     with ThreadPoolExecutor(os.cpu_count()) as pool:
-        found = list(pool.map(check_case, cases))
+        found = list(pool.map(_check_case, with_files))
     return relative([problem for problems in found for problem in problems], root)
 
 
 def check_folds(cases: Sequence[Case], folds: int, class_names: Sequence[str]) -> list[Problem]:
-    """List the classes that have no case at all, or fewer than there are folds."""
+    """List the classes that have fewer cases than there are folds; without any case, all classes at once."""
+    if not cases:
+        remedy = "Add cases; of a data set in two parts, the files of the train part."
+        return [Problem("every class", f"at least {folds} cases for {folds} folds", "none to learn from", remedy)]
     counts = Counter(case.label for case in cases)
     return [
         Problem(f"class '{name}'", f"at least {folds} cases for {folds} folds", f"{counts[label]}", _more_cases(folds))
@@ -46,7 +50,7 @@ def check_writable(folder: Path, needed_bytes: int) -> list[Problem]:
             pass
     except OSError as error:
         remedy = "Choose another folder, or change the permissions of this one."
-        return [Problem(str(folder), "a folder that can be written", error.strerror or str(error), remedy)]
+        return [Problem(str(folder), "a folder that can be written", reason(error), remedy)]
     free = shutil.disk_usage(place).free
     if free >= needed_bytes:
         return []
@@ -72,8 +76,16 @@ def relative(problems: Sequence[Problem], root: Path) -> list[Problem]:
     return [replace(problem, where=_relative(problem.where, root)) for problem in problems]
 
 
-def check_case(case: Case) -> list[Problem]:
-    """Decode the image and the masks of one case, and list what is wrong with them."""
+def holds_something(folder: Path) -> bool:
+    """Whether a folder cannot be made anew: it holds something, or a file has its name."""
+    return folder.exists() and (not folder.is_dir() or any(folder.iterdir()))
+
+
+def _is_file(picture: Picture | None) -> bool:
+    return isinstance(picture, Path)
+
+
+def _check_case(case: Case) -> list[Problem]:
     shape: tuple[int, int] | None = None
     problems: list[Problem] = []
     try:

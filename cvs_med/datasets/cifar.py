@@ -14,9 +14,8 @@ import numpy as np
 
 from cvs_med.datasets import packed
 from cvs_med.datasets.archive import Official
-from cvs_med.datasets.checks import relative
 from cvs_med.datasets.dataset import DataSet
-from cvs_med.errors import DataError, Problem
+from cvs_med.errors import DataError, Problem, reason
 from cvs_med.types import Array, Case, Part
 
 SIDE = 32
@@ -45,18 +44,15 @@ class Layout:
 
 def survey(root: Path, layout: Layout) -> tuple[list[Case], list[Problem]]:
     """Read those of the files that are there, each with any number of whole records."""
-    cases: list[Case] = []
-    problems: list[Problem] = []
-    for name, part in layout.files.items():
-        if (root / name).exists():
-            try:
-                images, labels = read_records(root / name, layout)
-                cases += packed.cases_of(Path(name).stem, part, images, labels.tolist())
-            except DataError as error:
-                problems += error.problems
-    if not cases and not problems:
-        return [], [packed.missing(root, list(layout.files))]
-    return cases, relative(problems, root)
+    reads = [partial(_cases, root / name, part, layout) for name, part in layout.files.items()]
+    return packed.survey(root, reads, list(layout.files))
+
+
+def _cases(path: Path, part: Part, layout: Layout) -> list[Case]:
+    if not path.exists():
+        return []
+    images, labels = read_records(path, layout)
+    return packed.cases_of(path.stem, part, images, labels.tolist())
 
 
 def read_records(path: Path, layout: Layout) -> tuple[Array, Array]:
@@ -73,8 +69,8 @@ def read_records(path: Path, layout: Layout) -> tuple[Array, Array]:
         _check_size(path, size, layout.record)
         values = np.fromfile(path, dtype=np.uint8, count=size)
     except OSError as error:
-        found = error.strerror or type(error).__name__
-        raise DataError([Problem(str(path), "a readable file", found, "Restore it or allow reading.")]) from error
+        remedy = "Restore it or allow reading."
+        raise DataError([Problem(str(path), "a readable file", reason(error), remedy)]) from error
     records = values.reshape(-1, layout.record)
     problems = [
         fault
@@ -128,45 +124,29 @@ NOTES = (
     "similar, in the train or the test part (Barz, Denzler: Do We Train on Test Data? Journal of Imaging 6, 2020).",
 )
 
+
+def _data_set(classes: tuple[str, ...], layout: Layout, sha256: str) -> DataSet:
+    """Declare one of the two, which differ in their classes, their files, and their archive's checksum alone."""
+    count = len(classes)
+    return DataSet(
+        name=f"cifar{count}",
+        title=f"CIFAR-{count}",
+        class_names=tuple(name.replace("_", " ") for name in classes),
+        class_codes=classes,
+        foreground="objects",
+        licence=LICENCE,
+        citation=CITATION,
+        notes=NOTES,
+        survey=partial(survey, layout=layout),
+        official=Official(
+            name=f"cifar{count}",
+            downloads={f"https://www.cs.toronto.edu/~kriz/cifar-{count}-binary.tar.gz": sha256},
+            max_bytes=200_000_000,
+        ),
+    )
+
+
 # SHA-256 of the archives, as several independent libraries give them; the authors publish their MD5 only:
 # c32a1d4ab5d03f1284b67883e8d87530 and 03b5dce01913d631647c71ecec9e9cb8.
-CIFAR10 = DataSet(
-    name="cifar10",
-    title="CIFAR-10",
-    class_names=CLASSES_10,
-    class_codes=CLASSES_10,
-    foreground="objects",
-    licence=LICENCE,
-    citation=CITATION,
-    notes=NOTES,
-    survey=partial(survey, layout=CIFAR10_LAYOUT),
-    official=Official(
-        manifest="cifar10",
-        downloads={
-            "https://www.cs.toronto.edu/~kriz/cifar-10-binary.tar.gz": (
-                "c4a38c50a1bc5f3a1c5537f2155ab9d68f9f25eb1ed8d9ddda3db29a59bca1dd"
-            )
-        },
-        max_bytes=200_000_000,
-    ),
-)
-CIFAR100 = DataSet(
-    name="cifar100",
-    title="CIFAR-100",
-    class_names=tuple(name.replace("_", " ") for name in CLASSES_100),
-    class_codes=CLASSES_100,
-    foreground="objects",
-    licence=LICENCE,
-    citation=CITATION,
-    notes=NOTES,
-    survey=partial(survey, layout=CIFAR100_LAYOUT),
-    official=Official(
-        manifest="cifar100",
-        downloads={
-            "https://www.cs.toronto.edu/~kriz/cifar-100-binary.tar.gz": (
-                "58a81ae192c23a4be8b1804d68e518ed807d710a4eb253b1f2a199162a40d8ec"
-            )
-        },
-        max_bytes=200_000_000,
-    ),
-)
+CIFAR10 = _data_set(CLASSES_10, CIFAR10_LAYOUT, "c4a38c50a1bc5f3a1c5537f2155ab9d68f9f25eb1ed8d9ddda3db29a59bca1dd")
+CIFAR100 = _data_set(CLASSES_100, CIFAR100_LAYOUT, "58a81ae192c23a4be8b1804d68e518ed807d710a4eb253b1f2a199162a40d8ec")

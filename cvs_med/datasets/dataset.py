@@ -56,7 +56,7 @@ class DataSet:
             raise DataError(problems)
         return cases
 
-    def check(self, root: Path) -> list[Problem]:
-        """List every fault of a folder: of its names, and of its files once decoded."""
+    def check(self, root: Path) -> tuple[list[Case], list[Problem]]:
+        """List the cases of a folder, and every fault: of its names, and of its files once decoded."""
         cases, problems = self.survey(root)
-        return problems + check_cases(cases, root)
+        return cases, problems + check_cases(cases, root)

@@ -36,7 +36,7 @@ HRF = DataSet(
     ),
     survey=partial(fundus.survey, codes=CODES),
     official=Official(
-        manifest="hrf",
+        name="hrf",
         downloads={
             "https://www5.cs.fau.de/fileadmin/research/datasets/fundus-images/all.zip": (
                 "a914d02cda161b7f33f25d0397c276d50e9a6cbc705e9b364a54f0adafed57e4"

@@ -6,20 +6,16 @@ header may promise no more than `MAX_BYTES`.
 """
 
 import math
-import zlib
 from pathlib import Path
 
 import numpy as np
 
-from cvs_med.datasets.sources import open_content
-from cvs_med.errors import DataError, Problem
+from cvs_med.datasets.sources import FAULTY, open_content
+from cvs_med.errors import DataError, Problem, reason
 from cvs_med.types import Array
 
 MAX_BYTES = 100_000_000
 """Most values of one file that are read; MNIST's largest has 47 million."""
-
-FAULTY = (OSError, EOFError, zlib.error)
-"""What reading a missing, forbidden, cut or damaged file can raise; gzip's own error is an OSError."""
 
 
 def read_idx(path: Path, shape: tuple[int, ...]) -> Array:
@@ -44,7 +40,7 @@ def read_idx(path: Path, shape: tuple[int, ...]) -> Array:
             values = file.read(expected + 1)
     except FAULTY as error:
         remedy = "Copy the file again from its source; it is damaged, incomplete or not allowed to be read."
-        raise DataError([Problem(str(path), "a whole file", _reason(error), remedy)]) from error
+        raise DataError([Problem(str(path), "a whole file", reason(error), remedy)]) from error
     if len(values) != expected:
         raise DataError([_wrong_length(path, (count, *shape), len(values))])
     return np.frombuffer(values, dtype=np.uint8).reshape(count, *shape)
@@ -75,7 +71,3 @@ def _wrong_length(path: Path, dimensions: tuple[int, ...], found: int) -> Proble
     says = f"only {found}" if found < expected else "more"
     remedy = "Copy the file again from its source; it is " + ("cut short." if found < expected else "too long.")
     return Problem(str(path), promised, says, remedy)
-
-
-def _reason(error: Exception) -> str:
-    return getattr(error, "strerror", None) or str(error) or type(error).__name__

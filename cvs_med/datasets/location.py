@@ -65,7 +65,7 @@ def fetch(dataset: DataSet, target: Path, source: Path | None) -> None:
     """
     if dataset.official is None:
         raise DataNotFoundError(f"The data set {dataset.name} cannot be fetched, only made.")
-    archive.fetch_official(dataset.name, dataset.official, target, source)
+    archive.fetch_official(dataset.official, target, source)
 
 
 def _from_environment(dataset: DataSet) -> list[Path]:

@@ -8,8 +8,8 @@ too, as masks of unknown origin.
 import hashlib
 import os
 import tempfile
+from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 
@@ -17,7 +17,7 @@ import numpy as np
 from PIL import Image
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from cvs_med.datasets.checks import check_case, check_writable, relative
+from cvs_med.datasets.checks import check_cases, check_writable, holds_something
 from cvs_med.errors import DataError, Problem
 from cvs_med.images import Mask, read_image
 from cvs_med.types import Case
@@ -76,20 +76,14 @@ def attach(cases: Sequence[Case], folder: Path, needed: Collection[str]) -> list
         The same cases in the same order, with a mask where the folder has one.
 
     Raises:
-        DataError: masks are missing, belong to no case or to other pixels, have another size than their image, are
-            empty or not binary, or the folder cannot be read. All of it is listed.
+        DataError: masks are missing or doubled, belong to no case or to other pixels, have another size than their
+            image, are empty or not binary, or the folder cannot be read. All of it is listed.
     """
-    files, origin = _files(folder), read_origin(folder)
+    paths, origin = _paths(folder), read_origin(folder)
+    files = {path.stem: path for path in paths}
     masked = {case.id: replace(case, mask=files[case.id]) for case in cases if case.id in files}
-    missing, strange = sorted(set(needed) - files.keys()), sorted(files.keys() - masked.keys())
-    problems: list[Problem] = []
-    if missing:
-        found, remedy = f"none for {_few(missing)}", "Make these masks too, or ask for fewer images per class."
-        problems.append(Problem(str(folder), "a mask ID.png for every image needed", found, remedy))
-    if strange:
-        remedy = "Take these files out, or name the data set that they belong to."
-        problems.append(Problem(str(folder), "masks named by image ids of the data set", _few(strange), remedy))
-    problems += _check_files(list(masked.values()), folder)
+    problems = _check_names(paths, folder, needed, masked)
+    problems += check_cases(list(masked.values()), folder)
     problems += _check_images(list(masked.values()), folder, origin)
     if problems:
         raise DataError(problems)
@@ -124,7 +118,7 @@ def check_new(folder: Path) -> None:
     Raises:
         DataError: says which.
     """
-    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+    if holds_something(folder):
         remedy = "Name another folder, or move this one away."
         raise DataError([Problem(str(folder), "a new or empty folder for the masks", "something in it", remedy)])
     problems = check_writable(folder, 0)
@@ -168,31 +162,42 @@ def image_digest(case: Case) -> str:
     return hashlib.sha256(read_image(case.image).tobytes()).hexdigest()[:16]
 
 
-def _files(folder: Path) -> dict[str, Path]:
+def _paths(folder: Path) -> list[Path]:
     if not folder.is_dir():
         remedy = "Name the folder that holds the masks."
         raise DataError([Problem(str(folder), "a folder of masks", "none", remedy)])
-    return {path.stem: path for path in sorted(folder.iterdir()) if path.suffix.lower() == ".png"}
+    return sorted(path for path in folder.iterdir() if path.suffix.lower() == ".png")
 
 
-def _check_files(cases: Sequence[Case], folder: Path) -> list[Problem]:
-    """Decode every mask; list those of another size than their image, and those that are empty or not binary."""
-    with ThreadPoolExecutor(os.cpu_count()) as pool:
-        found = list(pool.map(check_case, cases))
-    return relative([problem for problems in found for problem in problems], folder)
+def _check_names(paths: Sequence[Path], folder: Path, needed: Collection[str], known: Collection[str]) -> list[Problem]:
+    """Say which masks are needed and not there, which belong to no image, and which lie there twice."""
+    counts = Counter(path.stem for path in paths)
+    doubled = [name for name, count in counts.items() if count > 1]
+    return [
+        *_fault(
+            folder, "a mask ID.png for every image needed", "none for ", set(needed) - counts.keys(),
+            "Make these masks too, or ask for fewer images per class.",
+        ),
+        *_fault(
+            folder, "masks named by image ids of the data set", "", counts.keys() - set(known),
+            "Take these files out, or name the data set that they belong to.",
+        ),
+        *_fault(folder, "one mask for each image", "both .png and .PNG for ", doubled, "Keep one of the two."),
+    ]  # fmt: skip
 
 
 def _check_images(cases: Sequence[Case], folder: Path, origin: Origin | None) -> list[Problem]:
     """Say of which masks the images are not those that they were made for."""
     known = origin.images if origin else {}
     other = [case.id for case in cases if case.id in known and known[case.id] != image_digest(case)]
-    if not other:
-        return []
     remedy = "Take the masks that were made for these files of the data set, or make new ones."
-    return [Problem(str(folder), "masks made for these very images", f"other pixels for {_few(other)}", remedy)]
+    return _fault(folder, "masks made for these very images", "other pixels for ", other, remedy)
 
 
-def _few(names: Sequence[str]) -> str:
-    """List ids, but no more than a person reads."""
+def _fault(folder: Path, expected: str, found: str, names: Collection[str], remedy: str) -> list[Problem]:
+    """Make one problem of all ids that have it, if any; list them, but no more than a person reads."""
+    if not names:
+        return []
     rest = f" and {len(names) - MOST_NAMES} more" if len(names) > MOST_NAMES else ""
-    return f"{len(names)}: {', '.join(names[:MOST_NAMES])}{rest}"
+    listed = f"{len(names)}: {', '.join(sorted(names)[:MOST_NAMES])}{rest}"
+    return [Problem(str(folder), expected, found + listed, remedy)]

@@ -3,13 +3,13 @@
 The foreground is the paper's binarization: every pixel above threshold 0. See `packed` for how such a data set is read.
 """
 
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 
 from cvs_med.datasets import packed
 from cvs_med.datasets.archive import Official
-from cvs_med.datasets.checks import relative
 from cvs_med.datasets.dataset import DataSet
 from cvs_med.datasets.digits import CLASSES, binarize
 from cvs_med.datasets.idx import read_idx
@@ -34,16 +34,8 @@ DOWNLOADS = {
 
 def survey(root: Path) -> tuple[list[Case], list[Problem]]:
     """Read the idx files of a folder, each as it is or wrapped by gzip; one of the two parts may be missing."""
-    cases: list[Case] = []
-    problems: list[Problem] = []
-    for word, part in PARTS.items():
-        try:
-            cases += _read_part(root, word, part)
-        except DataError as error:
-            problems += error.problems
-    if not cases and not problems:
-        return [], [packed.missing(root, [*DOWNLOADS, "the same without .gz"])]
-    return cases, relative(problems, root)
+    reads = [partial(_read_part, root, word, part) for word, part in PARTS.items()]
+    return packed.survey(root, reads, [*DOWNLOADS, "the same without .gz"])
 
 
 def _read_part(root: Path, word: str, part: Part) -> list[Case]:
@@ -114,6 +106,6 @@ MNIST = DataSet(
     notes=("The masks are not an expert's: they are the images' own pixels above zero, the paper's binarization.",),
     survey=survey,
     official=Official(
-        manifest="mnist", downloads={ADDRESS + name: sha256 for name, sha256 in DOWNLOADS.items()}, max_bytes=60_000_000
+        name="mnist", downloads={ADDRESS + name: sha256 for name, sha256 in DOWNLOADS.items()}, max_bytes=60_000_000
     ),
 )

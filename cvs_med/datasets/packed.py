@@ -17,18 +17,40 @@ Their images are no files of their own, so everything that a photograph on disk 
   and whether it is what the authors published.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
 import numpy as np
 
-from cvs_med.errors import Problem
+from cvs_med.datasets.checks import relative
+from cvs_med.errors import DataError, Problem
 from cvs_med.types import Array, Case, Packed, Part
 
 
-def cases_of(
-    file: str, part: Part, images: Array, labels: Sequence[int], masks: Array | None = None
-) -> list[Case]:
+def survey(
+    root: Path, reads: Iterable[Callable[[], list[Case]]], names: Sequence[str]
+) -> tuple[list[Case], list[Problem]]:
+    """Read the files of a folder, and go on behind a fault, so that those of all files are listed.
+
+    Args:
+        root: the folder.
+        reads: each gives the cases of one file or of files that belong together, none if it is not there.
+        names: of the files, to say what was expected where nothing is there.
+    """
+    cases: list[Case] = []
+    problems: list[Problem] = []
+    for read in reads:
+        try:
+            cases += read()
+        except DataError as error:
+            problems += error.problems
+    if not cases and not problems:
+        remedy = "Name the folder that holds these files."
+        return [], [Problem(str(root), f"at least one of {', '.join(names)}", "none", remedy)]
+    return cases, relative(problems, root)
+
+
+def cases_of(file: str, part: Part, images: Array, labels: Sequence[int], masks: Array | None = None) -> list[Case]:
     """Make the cases of one file.
 
     Args:
@@ -58,8 +80,3 @@ def check_labels(path: Path, labels: Array, classes: int, what: str = "label") -
     found = f"{labels[wrong[0]]} in record {wrong[0]} of {len(labels)}, the first of {wrong.size} such records"
     remedy = "Take the file from its source again; it is damaged, or another data set."
     return [Problem(str(path), f"every {what} from 0 to {classes - 1}", found, remedy)]
-
-
-def missing(root: Path, names: Sequence[str]) -> Problem:
-    """Say that a folder holds nothing of a data set."""
-    return Problem(str(root), f"at least one of {', '.join(names)}", "none", "Name the folder that holds these files.")

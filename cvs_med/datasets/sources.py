@@ -4,8 +4,10 @@ Names are only ever compared, never used as paths. What unpacks to more than was
 the bytes as they come rather than by what the archive states.
 """
 
+import errno
 import gzip
 import hashlib
+import lzma
 import tarfile
 import tempfile
 import zipfile
@@ -18,17 +20,17 @@ from itertools import chain, islice
 from pathlib import Path
 from typing import IO, TypeAlias
 
-from cvs_med.errors import DataError, Problem
+from cvs_med.errors import DataError, Problem, reason
 
 MAX_ENTRIES = 10_000
 """Most entries of an archive or folder that are looked at."""
 
-FAULTY = (zipfile.BadZipFile, tarfile.TarError, zlib.error, EOFError, RuntimeError, OSError)
-"""What reading a damaged, encrypted or unknown kind of archive can raise."""
+FAULTY = (zipfile.BadZipFile, tarfile.TarError, zlib.error, lzma.LZMAError, EOFError, RuntimeError, OSError)
+"""What reading a missing, forbidden, damaged, encrypted or unknown kind of file can raise."""
 
 _CHUNK = 1 << 20
 _GZIP = b"\x1f\x8b"
-
+_FULL = (errno.ENOSPC, errno.EDQUOT)
 
 Stream: TypeAlias = IO[bytes] | gzip.GzipFile
 
@@ -51,6 +53,7 @@ def opened(source: Path, *, max_bytes: int) -> Iterator[list[Entry]]:
 
     Raises:
         DataError: the archive is damaged, of another kind, or too large; also for what is read from it inside `with`.
+        OSError: the disk is full onto which it is unwrapped or copied.
     """
     try:
         if source.is_dir():
@@ -64,8 +67,10 @@ def opened(source: Path, *, max_bytes: int) -> Iterator[list[Entry]]:
                 infos = archive.infolist()[:MAX_ENTRIES]
                 yield [Entry(info.filename, partial(archive.open, info)) for info in infos]
     except FAULTY as error:
+        if isinstance(error, OSError) and error.errno in _FULL:  # What failed is the copy, not the source.
+            raise
         remedy = "Give a folder, a zip archive or a tar.gz archive with --from, or get it again."
-        raise DataError([Problem(str(source), "a whole archive or a folder", str(error), remedy)]) from error
+        raise DataError([Problem(str(source), "a whole archive or a folder", reason(error), remedy)]) from error
 
 
 def copy(source: Stream, target: IO[bytes], name: Path, *, most: int, size: int = 0) -> int:
@@ -103,7 +108,7 @@ def content_sha256(path: Path, most: int) -> str | None:
 
     Args:
         path: the file without .gz.
-        most: bytes after which reading stops; a longer file has another checksum than any file of that size.
+        most: bytes after which reading stops; the checksum of a longer file is that of its beginning.
 
     Raises:
         OSError, EOFError, zlib.error: it cannot be read.

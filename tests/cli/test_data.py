@@ -150,12 +150,26 @@ def test_a_packed_file_at_fault_is_refused_with_numbers(cifar10: Path) -> None:
     assert said.startswith("Error: The data set has 1 problem:")
 
 
+def test_a_damaged_train_part_is_one_problem_whatever_the_test_part_holds(mnist: Path) -> None:
+    (mnist / "train-images-idx3-ubyte.gz").write_bytes(b"no gzip")
+    said = refusal(data("check", "--dataset", "mnist", "--data-dir", mnist, "--folds", 2))
+    assert said.startswith("Error: The data set has 1 problem:")
+
+
+def test_a_test_part_alone_is_one_problem(make_cifar10: Callable[..., Path]) -> None:
+    folder = make_cifar10(counts={"test_batch.bin": 20})
+    said = refusal(data("check", "--dataset", "cifar10", "--data-dir", folder))
+    assert "has 1 problem:" in said
+    assert "every class: expected at least 5 cases for 5 folds, found none to learn from" in said
+    assert "the files of the train part" in said
+
+
 def test_stand_in_masks_are_made_and_never_called_manual(cifar10: Path, tmp_path: Path) -> None:
     pytest.importorskip("cv2")
     options = ("--data-dir", cifar10, "--out", tmp_path / "masks", "--per-class", 1, "--seed", 2)
-    result = data("masks", "--dataset", "cifar10", "--method", "grabcut", *options)
+    result = data("masks", "--dataset", "cifar10", *options)
     assert result.exit_code == 0, result.output
-    assert "10 masks by grabcut" in result.stdout
+    assert "10 masks by GrabCut" in result.stdout
     assert "not by hand" in result.stdout
     assert "plain ellipses, where the cut found next to nothing or nearly all: 0" in result.stdout
     assert len(list((tmp_path / "masks").glob("data_batch_1-*.png"))) == 10

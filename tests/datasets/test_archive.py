@@ -14,8 +14,9 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from cvs_med.datasets import DataNotFoundError, archive, get, location
-from cvs_med.datasets.archive import Official, Promise, compare, fetch_official, install, read_manifest
+from cvs_med.datasets import get
+from cvs_med.datasets.archive import Official, fetch_official, install
+from cvs_med.datasets.manifest import Promise
 from cvs_med.errors import DataError, DownloadError
 
 LIMIT = 10_000_000
@@ -122,24 +123,6 @@ def test_more_than_the_allowed_bytes_are_not_unpacked(
     assert not list(target.parent.iterdir())
 
 
-def test_a_folder_that_holds_something_else_is_verified_and_left_alone(fundus: Path) -> None:
-    before = files(fundus)
-    with pytest.raises(DataError, match="135 problems"):
-        location.fetch(get("hrf"), fundus, None)
-    assert files(fundus) == before
-
-
-def test_the_manifest_of_hrf_is_whole() -> None:
-    manifest = read_manifest(Path(archive.__file__).parent / "manifests" / "hrf.sha256")
-    assert {name for name, promise in manifest.items() if promise.rebuilt} == {
-        f"manual1/{number}_h.tif" for number in (11, 12, 13)
-    }
-    cases = {f"{number:02d}_{code}" for number in range(1, 16) for code in ("h", "dr", "g")}
-    assert {Path(name).stem.removesuffix("_mask") for name in manifest} == cases
-    assert len(manifest) == 3 * len(cases)
-    assert all(len(promise.sha256) == 64 for promise in manifest.values())
-
-
 class Quiet(SimpleHTTPRequestHandler):
     def log_message(self, format: str, *args: object) -> None:
         """Keep the test's output clean."""
@@ -198,7 +181,7 @@ def sha256(path: Path) -> str:
 def test_an_archive_is_downloaded_and_unpacked(cifar10: Path, served: tuple[Path, str], target: Path) -> None:
     folder, address = served
     path = tar_gz(folder / "a.tar.gz", cifar10)
-    fetch_official("cifar10", official(promises(cifar10), {f"{address}/a.tar.gz": sha256(path)}), target)
+    fetch_official(official(promises(cifar10), {f"{address}/a.tar.gz": sha256(path)}), target)
     assert contents(target) == contents(cifar10)
     assert len(get("cifar10").cases(target)) == 60
 
@@ -209,7 +192,7 @@ def test_files_are_downloaded_one_by_one_and_unwrapped(mnist: Path, served: tupl
     for path in mnist.iterdir():
         (folder / path.name).write_bytes(path.read_bytes())
         downloads[f"{address}/{path.name}"] = sha256(path)
-    fetch_official("mnist", official(promises(mnist), downloads), target)
+    fetch_official(official(promises(mnist), downloads), target)
     assert contents(target) == {
         name.removesuffix(".gz"): gzip.decompress(data) for name, data in contents(mnist).items()
     }
@@ -220,7 +203,7 @@ def test_another_archive_than_promised_is_not_unpacked(cifar10: Path, served: tu
     folder, address = served
     tar_gz(folder / "a.tar.gz", cifar10)
     with pytest.raises(DownloadError, match="SHA-256 should begin with"):
-        fetch_official("cifar10", official(promises(cifar10), {f"{address}/a.tar.gz": "0" * 64}), target)
+        fetch_official(official(promises(cifar10), {f"{address}/a.tar.gz": "0" * 64}), target)
     assert not target.exists()
 
 
@@ -242,7 +225,7 @@ def test_offline_one_sentence_says_what_to_do(
         address = f"http://127.0.0.1:{unused.getsockname()[1]}"
         downloads = {f"{address}/{number}": "0" * 64 for number, _ in enumerate(known.downloads)}
         with pytest.raises(DownloadError) as caught:
-            fetch_official(name, replace(known, downloads=downloads), target)
+            fetch_official(replace(known, downloads=downloads), target)
     assert "Connection refused" in str(caught.value)
     assert str(caught.value).endswith(remedy)
     assert "\n" not in str(caught.value)
@@ -252,59 +235,22 @@ def test_a_folder_with_other_wrapping_is_accepted_by_its_content(mnist: Path, ta
     known = official(promises(mnist), {})
     for path in mnist.iterdir():
         path.write_bytes(gzip.compress(gzip.decompress(path.read_bytes()), compresslevel=1, mtime=7))
-    fetch_official("mnist", known, target, mnist)
+    fetch_official(known, target, mnist)
     assert len(get("mnist").cases(target)) == 60
 
 
 def test_a_folder_that_holds_the_wrapped_files_already_is_verified(mnist: Path) -> None:
     before, known = contents(mnist), official(promises(mnist), {})
-    fetch_official("mnist", known, mnist)
+    fetch_official(known, mnist)
     assert contents(mnist) == before
     (mnist / "t10k-labels-idx1-ubyte.gz").write_bytes(b"no gzip")
-    with pytest.raises(DataError, match=r"t10k-labels-idx1-ubyte: expected SHA-256"):
-        fetch_official("mnist", known, mnist)
+    with pytest.raises(DataError, match=r"t10k-labels-idx1-ubyte: expected a whole file, found Not a gzipped file"):
+        fetch_official(known, mnist)
 
 
 def test_a_wrapped_file_that_unwraps_to_too_much_is_refused(mnist: Path, target: Path) -> None:
     known = official(promises(mnist), {}, limit=1_000_000)
     (mnist / "train-images-idx3-ubyte.gz").write_bytes(gzip.compress(bytes(2_000_000)))
     with pytest.raises(DataError, match="at most 1000000 bytes, found more"):
-        fetch_official("mnist", known, target, mnist)
+        fetch_official(known, target, mnist)
     assert not target.exists()
-
-
-def test_files_are_compared_with_what_was_published(mnist: Path) -> None:
-    manifest = promises(mnist)
-    (mnist / "t10k-labels-idx1-ubyte.gz").unlink()
-    (mnist / "t10k-images-idx3-ubyte.gz").write_bytes(gzip.compress(b"other"))
-    assert compare(mnist, manifest, max_bytes=LIMIT) == {
-        "train-images-idx3-ubyte": "same", "train-labels-idx1-ubyte": "same",
-        "t10k-images-idx3-ubyte": "other", "t10k-labels-idx1-ubyte": "missing",
-    }  # fmt: skip
-
-
-@pytest.mark.parametrize("name", ["hrf", "mnist", "cifar10", "cifar100"])
-def test_what_authors_published_is_whole(name: str) -> None:
-    known = get(name).official
-    assert known is not None
-    checksums = [promise.sha256 for promise in known.promises().values()] + list(known.downloads.values())
-    assert all(len(checksum) == 64 and int(checksum, 16) for checksum in checksums)
-    assert all(url.startswith("https://") for url in known.downloads)
-
-
-def test_the_manifests_list_the_files_that_are_read() -> None:
-    from cvs_med.datasets import cifar, mnist
-
-    layouts = {"cifar10": cifar.CIFAR10_LAYOUT, "cifar100": cifar.CIFAR100_LAYOUT}
-    for name, layout in layouts.items():
-        known = get(name).official
-        assert known is not None
-        assert list(known.promises()) == list(layout.files)
-    known = get("mnist").official
-    assert known is not None
-    assert {f"{name}.gz" for name in known.promises()} == set(mnist.DOWNLOADS)
-
-
-def test_an_embedded_data_set_is_not_fetched(target: Path) -> None:
-    with pytest.raises(DataNotFoundError, match="digits cannot be fetched, only made"):
-        location.fetch(get("digits"), target, None)

@@ -18,7 +18,7 @@ def test_all_faults_of_all_files_are_listed_with_names_and_remedies(fundus: Path
     Image.fromarray(grey[:30] * 0 + 255).save(views / "01_g_mask.tif")
     Image.fromarray(grey * 0).save(vessels / "02_dr.tif")
     (views / "02_h_mask.tif").unlink()
-    problems = get("hrf").check(fundus)
+    problems = get("hrf").check(fundus)[1]
     found = {problem.where: problem.found for problem in problems}
     assert found.keys() == {
         "images/01_h.jpg",

@@ -32,11 +32,11 @@ def test_the_foreground_is_every_pixel_above_zero(root: Path) -> None:
 
 
 def test_the_check_decodes_every_digit(root: Path) -> None:
-    assert get("digits").check(root) == []
+    assert get("digits").check(root)[1] == []
     mask = root / "masks" / "0007.png"
     whole = mask.read_bytes()
     mask.write_bytes(whole[:50])
-    problems = get("digits").check(root)
+    problems = get("digits").check(root)[1]
     mask.write_bytes(whole)
     assert [problem.where for problem in problems] == ["masks/0007.png"]
 
@@ -49,4 +49,4 @@ def test_labels_that_cannot_be_read_are_an_error(tmp_path: Path, labels: str | N
         (tmp_path / digits.LABELS).write_text(labels, encoding="latin-1")
     with pytest.raises(DataError, match=r"labels\.csv"):
         get("digits").cases(tmp_path)
-    assert len(get("digits").check(tmp_path)) == 1
+    assert len(get("digits").check(tmp_path)[1]) == 1

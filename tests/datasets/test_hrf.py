@@ -22,7 +22,7 @@ def test_every_class_is_read_with_its_masks(fundus: Path) -> None:
         assert case.mask == fundus / "manual1" / f"{case.id}.tif"
         assert case.field_of_view == fundus / "mask" / f"{case.id}_mask.tif"
         assert case.image.is_file()
-    assert HRF.check(fundus) == []
+    assert HRF.check(fundus)[1] == []
 
 
 def test_numbers_are_sorted_as_numbers(make_fundus: Callable[..., Path]) -> None:
@@ -139,4 +139,4 @@ def test_the_real_database_has_45_cases_in_28_sittings() -> None:
     cases = HRF.cases(root)
     assert Counter(case.label for case in cases) == {0: 15, 1: 15, 2: 15}
     assert len({case.group for case in cases}) == 28
-    assert HRF.check(root) == []
+    assert HRF.check(root)[1] == []

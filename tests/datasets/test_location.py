@@ -3,6 +3,7 @@ from pathlib import Path
 import pytest
 
 from cvs_med.datasets import DataNotFoundError, get, locate, location
+from cvs_med.errors import DataError
 
 
 @pytest.fixture(autouse=True)
@@ -67,3 +68,15 @@ def test_photographs_of_hrf_never_pass_for_a_packed_data_set(fundus: Path, monke
     monkeypatch.setenv(location.ENVIRONMENT, str(fundus))
     with pytest.raises(DataNotFoundError, match="run `cvs-med data fetch mnist`"):
         locate("mnist")
+
+
+def test_a_folder_that_holds_something_else_is_verified_and_left_alone(fundus: Path) -> None:
+    before = {path: path.read_bytes() for path in fundus.rglob("*.*")}
+    with pytest.raises(DataError, match="135 problems"):
+        location.fetch(get("hrf"), fundus, None)
+    assert {path: path.read_bytes() for path in fundus.rglob("*.*")} == before
+
+
+def test_an_embedded_data_set_is_not_fetched(tmp_path: Path) -> None:
+    with pytest.raises(DataNotFoundError, match="digits cannot be fetched, only made"):
+        location.fetch(get("digits"), tmp_path / "new", None)

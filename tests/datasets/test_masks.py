@@ -62,6 +62,12 @@ def test_missing_and_strange_masks_are_all_named(cases: list[Case], folder: Path
     assert "found 2: cat, data_batch_2-00001." in strange
 
 
+def test_a_mask_that_lies_there_twice_is_named(cases: list[Case], folder: Path) -> None:
+    Image.fromarray(np.full((32, 32), 255, dtype=np.uint8)).save(folder / f"{cases[1].id}.PNG")
+    (found,) = problems(cases, folder, [])
+    assert "expected one mask for each image, found both .png and .PNG for 1: data_batch_1-00001. Keep one" in found
+
+
 def test_a_long_list_of_names_ends_with_a_number(cases: list[Case], folder: Path) -> None:
     (missing,) = problems(cases, folder, [case.id for case in cases])
     assert "none for 56: " in missing

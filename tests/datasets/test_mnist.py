@@ -124,4 +124,4 @@ def test_the_real_digits_are_counted_as_published(tmp_path: Path) -> None:
     # LeCun's counts for the train part.
     assert [counts[digit] for digit in range(10)] == [5923, 6742, 5958, 6131, 5842, 5421, 5918, 6265, 5851, 5949]
     shutil.copytree(REAL, tmp_path / "copy")
-    assert len(get("mnist").check(tmp_path / "copy")) == 0
+    assert len(get("mnist").check(tmp_path / "copy")[1]) == 0

@@ -1,9 +1,12 @@
+import errno
 import gzip
 import hashlib
 import io
 import tarfile
+import zipfile
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from cvs_med.datasets import sources
@@ -74,6 +77,41 @@ def test_a_damaged_archive_is_named(tmp_path: Path, cut: int) -> None:
     path.write_bytes(path.read_bytes()[:cut])
     with pytest.raises(DataError, match=r"a\.tar\.gz: expected a whole archive or a folder"):
         contents(path)
+
+
+@pytest.mark.parametrize("kind", [zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA])
+def test_a_zip_archive_damaged_anywhere_is_refused_with_a_reason_if_at_all(tmp_path: Path, kind: int) -> None:
+    path = tmp_path / "a.zip"
+    with zipfile.ZipFile(path, "w", kind) as file:
+        file.writestr("one.bin", np.random.default_rng(0).bytes(200))
+    whole, found = path.read_bytes(), []
+    for place in range(0, len(whole), 3):
+        for damaged in (bytes([whole[place] ^ 255]) + whole[place + 1 :], whole[place + 1 :]):
+            path.write_bytes(whole[:place] + damaged)
+            try:
+                contents(path)
+            except DataError as error:
+                found += [problem.found for problem in error.problems]
+    assert len(found) > len(whole) / 3
+    assert all(found)
+
+
+def test_a_zip_archive_that_promises_more_than_it_holds_is_refused_with_a_reason(tmp_path: Path) -> None:
+    path = tmp_path / "a.zip"
+    with zipfile.ZipFile(path, "w") as file:
+        file.writestr("one.bin", b"first")
+    data = bytearray(path.read_bytes())
+    sizes = data.index(b"PK\x01\x02") + 20
+    data[sizes : sizes + 8] = (10_000).to_bytes(4, "little") * 2
+    path.write_bytes(bytes(data))
+    with pytest.raises(DataError, match="a whole archive or a folder, found EOFError"):
+        contents(path)
+
+
+def test_a_full_disk_is_not_blamed_on_the_archive(tmp_path: Path) -> None:
+    path = tar_gz(tmp_path / "a.tar.gz", CONTENTS)
+    with pytest.raises(OSError, match="No space left"), sources.opened(path, max_bytes=1_000_000):
+        raise OSError(errno.ENOSPC, "No space left on device")
 
 
 def test_gzip_around_something_else_is_refused(tmp_path: Path) -> None:

@@ -35,15 +35,13 @@ def make(out: Path, *, cases: int = 60, size: int = 512, seed: int = 0, shortcut
     Raises:
         CvsMedError: an argument is out of range, or the folder cannot be written.
     """
-    _check(cases, size, seed)
-    if shortcut not in SHORTCUTS:
-        raise CvsMedError(f"phantom: expected a shortcut of {', '.join(SHORTCUTS)}, found {shortcut}. Choose one.")
+    _check(cases, size, seed, shortcut)
     for number in range(cases):
         scene = plant(compose(seed, number), shortcut)
         write(out, scene, develop(scene, size, shortcut))
 
 
-def _check(cases: int, size: int, seed: int) -> None:
+def _check(cases: int, size: int, seed: int, shortcut: str) -> None:
     if cases < FEWEST_CASES:
         raise CvsMedError(
             f"phantom: expected {FEWEST_CASES} cases or more, found {cases}. One of each class is needed."
@@ -52,3 +50,5 @@ def _check(cases: int, size: int, seed: int) -> None:
         raise CvsMedError(f"phantom: expected a size of {SIZES[0]} to {SIZES[1]} pixels, found {size}. Choose another.")
     if seed < 0:
         raise CvsMedError(f"phantom: expected a seed of 0 or more, found {seed}. Choose a whole number from 0.")
+    if shortcut not in SHORTCUTS:
+        raise CvsMedError(f"phantom: expected a shortcut of {', '.join(SHORTCUTS)}, found {shortcut}. Choose one.")
