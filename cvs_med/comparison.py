@@ -9,7 +9,8 @@ from pathlib import Path
 import numpy as np
 
 from cvs_med.errors import RunError
-from cvs_med.evaluation import Folds, evaluate_run, read_json
+from cvs_med.evaluation import Folds, measure_run, read_json
+from cvs_med.protocol import Splits, dump, load
 from cvs_med.statistics.cross_validation import CorrectedT, corrected_resampled_t
 from cvs_med.statistics.multiplicity import holm
 from cvs_med.statistics.paired import SignFlip, sign_flip_test
@@ -67,7 +68,8 @@ def compare(runs: Sequence[Path]) -> list[Paired]:
         runs: run folders; of one method and protocol, one for each deal of the folds (each seed).
 
     Raises:
-        RunError: a run is not finished, one deal is there twice, or two methods share no deal.
+        RunError: a run is not finished, one deal is there twice, or two methods share no deal or no labels.
+        ProtocolError: a run's protocol.yaml is not valid.
     """
     contenders = _contenders(runs)
     pairs = list(combinations(contenders, 2))
@@ -84,21 +86,28 @@ def compare(runs: Sequence[Path]) -> list[Paired]:
 
 def _contenders(runs: Sequence[Path]) -> list[Contender]:
     """Put runs of one method and protocol together, whatever their seeds."""
-    found: dict[tuple[str, str], Contender] = {}
+    found: dict[str, Contender] = {}
     for path in runs:
-        metrics = evaluate_run(path)
-        protocol = "\n".join(
-            line for line in (path / "protocol.yaml").read_text(encoding="utf-8").splitlines() if "seed:" not in line
-        )
+        metrics = measure_run(path)
         known = {contender.name for contender in found.values()}
         name = metrics.method if metrics.method not in known else f"{metrics.method} ({path.name})"
-        contender = found.setdefault((metrics.method, protocol), Contender(name, {}))
+        contender = found.setdefault(_without_seed(path), Contender(name, {}))
         deal: Deal = tuple(tuple(sorted(fold)) for fold in read_json(path / "folds.json", Folds).folds)
         if deal in contender.runs:
-            raise RunError(f"{path}: expected other folds in each run of one method, found these a second time.")
+            raise RunError(
+                f"{path}: expected other folds in each run of one method, found these a second time. "
+                "Name one run for each --seed."
+            )
         rows = read_predictions(path / "predictions.csv", metrics.class_names)
         contender.runs[deal] = sorted(rows, key=lambda row: row.case_id)
     return list(found.values())
+
+
+def _without_seed(run: Path) -> str:
+    """Give a run's protocol as text, as if it had been dealt by the seed that is the default."""
+    protocol = load(str(run / "protocol.yaml"))
+    splits = protocol.splits.model_copy(update={"seed": Splits().seed})
+    return dump(protocol.model_copy(update={"splits": splits}))
 
 
 def _shared(first: Contender, second: Contender) -> list[Deal]:
@@ -108,7 +117,16 @@ def _shared(first: Contender, second: Contender) -> list[Deal]:
             f"Expected runs of {first.name} and {second.name} on the same folds, found none. "
             "Run both with the same --splits and --seed."
         )
+    if any(_labels(first.runs[deal]) != _labels(second.runs[deal]) for deal in deals):
+        raise RunError(
+            f"Expected runs of {first.name} and {second.name} on the same cases, found cases of one name with two "
+            "labels. Name runs of one data set."
+        )
     return deals
+
+
+def _labels(rows: Sequence[Prediction]) -> list[int]:
+    return [row.label for row in rows]
 
 
 def _right(rows: Sequence[Prediction]) -> Floats:

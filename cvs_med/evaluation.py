@@ -19,7 +19,8 @@ from cvs_med.types import Floats, Integers, Prediction
 
 __all__ = [
     "INTERVAL_CAVEAT", "ClassMetrics", "DatasetCard", "FoldMetrics", "Folds", "Metrics", "RunMetrics", "Siblings",
-    "Spread", "evaluate", "evaluate_run", "read_json", "read_method", "read_predictions", "write_predictions",
+    "Spread", "evaluate", "evaluate_run", "measure_run", "read_json", "read_method",
+    "read_predictions", "write_predictions",
 ]  # fmt: skip
 
 INTERVAL_CAVEAT = (
@@ -174,6 +175,18 @@ def evaluate_run(run: Path) -> RunMetrics:
     """Measure the method and every baseline of a run folder, and write metrics.json there.
 
     Raises:
+        RunError: as for `measure_run`.
+    """
+    evaluated = measure_run(run)
+    text = json.dumps(asdict(evaluated), indent=2, ensure_ascii=False, allow_nan=False)
+    write_bytes(run / "metrics.json", f"{text}\n".encode())
+    return evaluated
+
+
+def measure_run(run: Path) -> RunMetrics:
+    """Measure the method and every baseline of a run folder, and write nothing.
+
+    Raises:
         RunError: a file is missing or damaged, or a table does not fit folds.json.
     """
     dataset = read_json(run / "dataset.json", DatasetCard)
@@ -181,7 +194,7 @@ def evaluate_run(run: Path) -> RunMetrics:
     folds = read_json(run / "folds.json", Folds)
     maps = run / "segmentation.csv"
     tables = {path.stem: path for path in sorted((run / "baselines").glob("*.csv"))}
-    evaluated = RunMetrics(
+    return RunMetrics(
         method=read_method(run),
         splits=folds.kind,
         foreground=dataset.foreground,
@@ -189,9 +202,6 @@ def evaluate_run(run: Path) -> RunMetrics:
         result=_evaluate_table(run / "predictions.csv", names, folds, read_segmentation(maps) if maps.exists() else ()),
         baselines={name: _evaluate_table(path, names, folds) for name, path in tables.items()},
     )
-    text = json.dumps(asdict(evaluated), indent=2, ensure_ascii=False, allow_nan=False)
-    write_bytes(run / "metrics.json", f"{text}\n".encode())
-    return evaluated
 
 
 def read_json(path: Path, kind: type[T]) -> T:

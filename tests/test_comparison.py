@@ -81,6 +81,28 @@ def test_two_protocols_of_one_method_are_two_contenders(tmp_path: Path) -> None:
     assert (pair.first, pair.second) == ("cvs", "cvs (cvs-0)")
 
 
+def test_a_protocol_is_the_same_however_its_file_is_written(tmp_path: Path) -> None:
+    first, second = runs(tmp_path, "cvs", [{0}, {1}])
+    (second / "protocol.yaml").write_text("splits: {seed: 1, kind: random}\nmethod: cvs\ndataset: made  # seed: any\n")
+    (pair,) = compare([first, second, *runs(tmp_path, "probe", [{2}, {3}])])
+    assert (pair.first, pair.repeats) == ("cvs", 2)
+
+
+def test_a_comparison_writes_nothing_into_the_runs(tmp_path: Path) -> None:
+    found = [*runs(tmp_path, "cvs", [{0}]), *runs(tmp_path, "probe", [{1}])]
+    before = sorted(tmp_path.rglob("*"))
+    compare(found)
+    assert sorted(tmp_path.rglob("*")) == before
+
+
+def test_cases_of_one_name_with_two_labels_are_not_compared(tmp_path: Path) -> None:
+    first, second = *runs(tmp_path, "cvs", [{0}]), *runs(tmp_path, "probe", [{1}])
+    table = (second / "predictions.csv").read_text()
+    (second / "predictions.csv").write_text(table.replace(",healthy,", ",ill,", 1))
+    with pytest.raises(RunError, match="two labels"):
+        compare([first, second])
+
+
 def test_three_methods_make_three_pairs_corrected_by_holm(tmp_path: Path) -> None:
     wrong = {"cvs": set[int](), "probe": {0, 2, 4, 6, 8, 10}, "classification": {0}}
     pairs = compare([run for method, cases in wrong.items() for run in runs(tmp_path, method, [cases])])

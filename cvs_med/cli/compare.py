@@ -14,7 +14,7 @@ def compare(runs: tuple[Path, ...], as_json: bool) -> None:
     """Compare methods by finished runs on the same folds: one run for each method and seed, of one kind of split.
 
     Tests: the corrected resampled t-test over the folds of all repeats, and sign flips over the cases, those of a group
-    together, corrected by Holm for the number of pairs.
+    together; these are corrected by Holm for the number of pairs.
     """
     from cvs_med import comparison
 

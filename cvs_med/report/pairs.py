@@ -25,19 +25,20 @@ def show(pairs: Sequence[Paired], console: Console) -> None:
             _p(_folds(pair)), _p(pair.p_corrected),
         )  # fmt: skip
     console.print(table)
-    console.print("p folds: corrected resampled t-test over all folds. p cases: sign flips, after Holm.\n")
+    console.print("p folds: corrected resampled t-test, before Holm. p cases: sign flips, after Holm.\n")
     for pair in pairs:
         console.print(sentence(pair), markup=False, highlight=False)
 
 
 def sentence(pair: Paired) -> str:
-    """Say what a pair shows: a difference only where both tests, after correction, find one."""
+    """Say what a pair shows: a difference only where the test over folds, and that over cases after Holm, find one."""
     first, second = words.method(pair.first), words.method(pair.second)
     counts = ", ".join(f"{a} against {b}" for a, b in pair.right)
     said = f"{first} against {second}, right of {pair.cases}: {counts}."
     if pair.over_folds is None:
         return f"{said} One deal of the folds says little; repeat with other seeds."
-    found = (_folds(pair) or 1.0) < _LEVEL and pair.p_corrected < _LEVEL
+    over_folds = pair.over_folds.p
+    found = over_folds is not None and over_folds < _LEVEL and pair.p_corrected < _LEVEL
     better = first if pair.difference > 0 else second
     verdict = f"{better} was better on these data" if found else "these runs do not show that one is better"
     return f"{said} Mean difference {pair.difference:+.1f} ({_interval(pair)}): {verdict}."
