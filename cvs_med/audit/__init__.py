@@ -15,7 +15,7 @@ import numpy as np
 from cvs_med.audit import borders, files, mask_style, masks, photographs
 from cvs_med.audit.duplicates import Hash, Pair, image_hash, near_duplicates
 from cvs_med.audit.findings import Finding, find
-from cvs_med.audit.guessing import deals
+from cvs_med.audit.guessing import deals, units
 from cvs_med.audit.sample import Measures, Probe, decode
 from cvs_med.audit.sittings import Groups, count_groups
 from cvs_med.datasets import DataSet, read
@@ -98,13 +98,15 @@ def audit(
         step: hears how many of how many images are measured.
 
     Raises:
-        DataError: the data set has faults, or a class has fewer than two cases.
+        DataError: the data set has faults, a class has fewer than two cases, or all cases are of one group.
     """
     every = read(dataset, root, folds=2)
     cases = _drawn(every, seed)
     kept = Counter(case.label for case in cases)
     kind = "grouped" if any(case.group for case in cases) else "stratified"
-    settings = Splits(kind=kind, folds=min(FOLDS, *kept.values()), seed=seed)
+    # Fewer groups than folds cannot be dealt, and nobody can ask the audit for fewer folds.
+    folds = max(2, min(FOLDS, len(set(units(cases))), *kept.values()))
+    settings = Splits(kind=kind, folds=folds, seed=seed)
     measured: dict[str, list[Measures]] = {probe.name: [] for probe in PROBES}
     hashes: list[Hash] = []
     for measures, hashed in _measured(cases, workers, step):

@@ -22,7 +22,7 @@ _SETTINGS = {
 
 
 def size(sample: Sample) -> Measures:
-    """Give the bytes of the file, for each pixel."""
+    """Give the bytes of the file for each pixel, as a logarithm, and its format."""
     path = sample.case.image
     if isinstance(path, Packed):
         return {}

@@ -6,20 +6,20 @@ from typing import Literal, TypeAlias, get_args
 
 import numpy as np
 
-from cvs_med.audit.guessing import Deal, design, guess, permutation_p
+from cvs_med.audit.guessing import Deal, design, guess, permutation_p, units
 from cvs_med.audit.sample import Measures, Probe
-from cvs_med.audit.settings import uneven
+from cvs_med.audit.settings import Spread, spread
 from cvs_med.statistics.clusters import wilson_by_group
 from cvs_med.statistics.intervals import Interval, wilson
 from cvs_med.statistics.multiplicity import holm
-from cvs_med.statistics.roc import auroc
+from cvs_med.statistics.roc import mean_auroc
 from cvs_med.types import Case, Floats
 
 LEVEL = 0.05
 
 Grade: TypeAlias = Literal["found", "suspect", "not found", "same", "absent"]
-"""`found`: after correction over all probes; `suspect`: only without it, or by a count of settings; `same`: alike in
-all images; `absent`: nothing to measure."""
+"""`found`: after correction over all probes; `suspect`: only without it, by the guess or by the count of settings;
+`not found`: by neither, which is no proof of absence; `same`: alike in all images; `absent`: nothing to measure."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,12 +49,14 @@ class Finding:
         probe: what was looked at.
         grade: whether the label can be guessed from it.
         guess: how well; None where there is nothing to guess from.
+        spread: how its settings are spread over the classes; None where they are many.
         verdict: the same in a sentence.
     """
 
     probe: Probe
     grade: Grade
     guess: Guess | None
+    spread: Spread | None
     verdict: str
 
 
@@ -84,8 +86,8 @@ def find(
             findings.append(_nothing(probe, any(measured[probe.name])))
             continue
         made = _guess(columns[probe.name], cases, every[0], len(class_names), *adjusted[probe.name])
-        spread = uneven(measured[probe.name], every[0].labels, class_names)
-        findings.append(_finding(probe, made, class_names, spread))
+        counted = spread(measured[probe.name], every, class_names)
+        findings.append(_finding(probe, made, counted, class_names))
     return sorted(findings, key=_rank)
 
 
@@ -98,35 +100,28 @@ def _guess(columns: Floats, cases: Sequence[Case], deal: Deal, classes: int, p: 
     scores = guess(columns, deal, classes)
     hits = scores.argmax(axis=1) == deal.labels
     grouped = any(case.group for case in cases)
-    names = np.array([case.group or f"case {case.id}" for case in cases])
-    interval = wilson_by_group(hits, names) if grouped else wilson(int(hits.sum()), hits.size)
-    aurocs = tuple(_auroc(deal, scores, label) for label in range(classes))
+    interval = wilson_by_group(hits, units(cases)) if grouped else wilson(int(hits.sum()), hits.size)
+    aurocs = tuple(mean_auroc(deal.labels == label, scores[:, label], deal.folds) for label in range(classes))
     return Guess(int(hits.sum()), interval, aurocs, p, adjusted)
-
-
-def _auroc(deal: Deal, scores: Floats, label: int) -> float | None:
-    parts = [deal.folds == fold for fold in np.unique(deal.folds)]
-    areas = [auroc(deal.labels[part] == label, scores[part, label]) for part in parts]
-    known = [area for area in areas if area is not None]
-    return float(np.mean(known)) if known else None
 
 
 def _nothing(probe: Probe, measured: bool) -> Finding:
     if measured:
-        return Finding(probe, "same", None, f"The same in all images: {probe.title}.")
-    return Finding(probe, "absent", None, f"Nothing to measure here: {probe.title}.")
+        return Finding(probe, "same", None, None, f"The same in all images: {probe.title}.")
+    return Finding(probe, "absent", None, None, f"Nothing to measure here: {probe.title}.")
 
 
-def _finding(probe: Probe, made: Guess, class_names: Sequence[str], spread: str | None) -> Finding:
+def _finding(probe: Probe, made: Guess, counted: Spread | None, class_names: Sequence[str]) -> Finding:
+    told = f"; {counted.counts} (labels permuted: p is {counted.p:.3f})" if counted else ""
     if made.adjusted <= LEVEL:
         best = _best_told(made, class_names)
-        return Finding(probe, "found", made, f"The label can be guessed from: {probe.title}{best}.")
+        return Finding(probe, "found", made, counted, f"The label can be guessed from: {probe.title}{best}.")
     if made.p <= LEVEL:
         why = f"p is {made.p:.3f} alone, but {made.adjusted:.3f} after correction for all probes"
-        return Finding(probe, "suspect", made, f"Perhaps a shortcut: {probe.title}. {why}.")
-    if spread:
-        return Finding(probe, "suspect", made, f"Perhaps a shortcut: {probe.title}; {spread}.")
-    return Finding(probe, "not found", made, f"No better than chance: {probe.title}.")
+        return Finding(probe, "suspect", made, counted, f"Perhaps a shortcut: {probe.title}; {why}.")
+    if counted and counted.p <= LEVEL:
+        return Finding(probe, "suspect", made, counted, f"Perhaps a shortcut: {probe.title}{told}.")
+    return Finding(probe, "not found", made, counted, f"Not shown to beat chance: {probe.title}{told}.")
 
 
 def _best_told(made: Guess, class_names: Sequence[str]) -> str:

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
+import numpy.typing as npt
 from scipy.special import ndtri
 from scipy.stats import rankdata
 
@@ -65,7 +66,7 @@ def permuted(labels: Integers, cases: Sequence[Case], rng: np.random.Generator) 
 
     Source: A. M. Winkler et al., Multi-level block permutation, NeuroImage 123 (2015) 253-268.
     """
-    names = np.array([case.group or f"case {case.id}" for case in cases])
+    names = units(cases)
     members = [np.flatnonzero(names == name) for name in dict.fromkeys(names.tolist())]
     pure = all(len(set(labels[group].tolist())) == 1 for group in members)
     sizes = np.array([1 if pure else len(group) for group in members])
@@ -75,6 +76,11 @@ def permuted(labels: Integers, cases: Sequence[Case], rng: np.random.Generator) 
         for place, source in zip(places, rng.permutation(places), strict=True):
             shuffled[members[place]] = labels[members[source][0]] if pure else labels[members[source]]
     return shuffled
+
+
+def units(cases: Sequence[Case]) -> npt.NDArray[np.str_]:
+    """Name the group of each case, (N,); a case without a group is a group of its own."""
+    return np.array([case.group or f"case {case.id}" for case in cases])
 
 
 def _folds(cases: Sequence[Case], labels: Integers, settings: Splits) -> Integers:
@@ -145,11 +151,15 @@ def skill(scores: Floats, deal: Deal) -> float:
 
 
 def permutation_p(columns: Floats, every: Sequence[Deal], classes: int) -> float:
-    """Give the share of deals, the true one among them, whose guesses explain as much as the true one's.
+    """Give the share of deals, the true one among them, whose guesses explain as much as the true one's."""
+    return among_permuted(np.array([skill(guess(columns, deal, classes), deal) for deal in every]))
+
+
+def among_permuted(found: Floats) -> float:
+    """Give the share of numbers, (1 + M,), that are as large as the first: that of the true labels, then the permuted.
 
     Source: B. Phipson, G. K. Smyth, Permutation p-values should never be zero, Statistical Applications in Genetics
     and Molecular Biology 9 (2010), article 39.
     """
-    found = np.array([skill(guess(columns, deal, classes), deal) for deal in every])
     # A crumb of rounding is no difference.
     return float(np.mean(found >= found[0] - 1e-9))

@@ -4,6 +4,7 @@ import csv
 import io
 import json
 from collections.abc import Iterator
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -20,8 +21,8 @@ from cvs_med.report.words import NOT_DEFINED, listed
 from cvs_med.tables import write_bytes
 
 CAVEAT = (
-    "A guess from colour or sharpness inside the field of view can also rest on the disease itself; and a shortcut "
-    "that is not found here may still be there."
+    "A guess from the mask, or from colour or sharpness inside the field of view, can also rest on the disease itself; "
+    "and a shortcut that is not found here may still be there."
 )
 
 
@@ -50,17 +51,27 @@ def heading(audit: Audit) -> str:
 def sentences(audit: Audit) -> list[str]:
     """Say in words what was found, with what to do about it."""
     told = [f"{each.verdict} {each.probe.advice}" for each in audit.findings if each.grade == "found"]
-    told += [each.verdict for each in audit.findings if each.grade == "suspect"]
+    suspects = [each.verdict for each in audit.findings if each.grade == "suspect"]
+    if suspects:
+        suspects.append("A suspect is no finding: chance makes one of about every twentieth probe.")
     if not told:
-        told.append(f"None of {len(audit.findings)} probes guesses the label better than chance.")
-    chance = f"By chance: about {max(audit.counts)} of {audit.cases} right, AUROC 0.5 (that of the class best told)."
-    return [*told, duplicates(audit), audit.groups.sentence(), f"{chance} {CAVEAT}"]
+        asked = sum(each.guess is not None for each in audit.findings)
+        told.append(f"None of {asked} probes was shown to guess the label better than chance.")
+    counted = [each.verdict for each in audit.findings if each.grade == "not found" and each.spread]
+    return [*told, *suspects, *counted, duplicates(audit), audit.groups.sentence(), f"{_by_chance(audit)} {CAVEAT}"]
+
+
+def _by_chance(audit: Audit) -> str:
+    return (
+        f"By chance: about {max(audit.counts)} of {audit.cases} right. The AUROC is that of the class best told, "
+        "so that chance gives more than 0.5: in the mean 0.6 with 45 images of three classes."
+    )
 
 
 def duplicates(audit: Audit) -> str:
     """Say how many images are nearly the same, and whether labels or splits suffer."""
     if not audit.duplicates:
-        return "No two images are nearly the same."
+        return "No two of these images are nearly the same."
     labels = sum(not pair.same_label for pair in audit.duplicates)
     apart = sum(not pair.same_group for pair in audit.duplicates)
     pairs = listed([f"{pair.first} and {pair.second}" for pair in audit.duplicates[:3]])
@@ -117,16 +128,8 @@ def to_json(audit: Audit) -> str:
         "folds": audit.folds,
         "permutations": audit.permutations,
         "findings": list(rows(audit)),
-        "duplicates": [
-            {"first": pair.first, "second": pair.second, "same_label": pair.same_label, "same_group": pair.same_group}
-            for pair in audit.duplicates
-        ],
-        "groups": {
-            "known": audit.groups.known,
-            "groups": audit.groups.groups,
-            "shared": audit.groups.shared,
-            "mixed": audit.groups.mixed,
-        },
+        "duplicates": [asdict(pair) for pair in audit.duplicates],
+        "groups": asdict(audit.groups),
     }
     return json.dumps(content, indent=1) + "\n"
 

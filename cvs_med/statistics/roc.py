@@ -4,7 +4,7 @@ Networks trained apart give scores without a common scale, so scores of differen
 concerns more than a list of cases takes their folds and averages over them. One network has one fold: give it zeros.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from math import exp, log, sqrt
 from statistics import NormalDist
@@ -106,6 +106,20 @@ def auroc(positive: npt.NDArray[np.bool_], scores: Floats) -> float | None:
     return wins / (positives * negatives)
 
 
+def mean_auroc(positive: npt.NDArray[np.bool_], scores: Floats, folds: Integers) -> float | None:
+    """Give the mean of the folds' areas where they are defined; None where they are nowhere.
+
+    Args:
+        positive: (N,), whether a case is of the class.
+        scores: (N,).
+        folds: (N,), the fold whose network gave the score.
+
+    Raises:
+        StatisticsError: lengths differ, or a score is no number.
+    """
+    return _mean(_in_each_fold(positive, scores, folds))
+
+
 def auroc_by_fold(labels: Integers, probabilities: Floats, folds: Integers) -> AurocByFold:
     """Give the one-vs-rest AUROC of every class in every fold, and average over the folds.
 
@@ -121,16 +135,23 @@ def auroc_by_fold(labels: Integers, probabilities: Floats, folds: Integers) -> A
     require_probabilities(probabilities)
     classes = probabilities.shape[1]
     require_labels(labels, classes)
-    numbers = np.unique(folds)
-    values = tuple(
-        tuple(auroc(labels[folds == fold] == c, probabilities[folds == fold, c]) for c in range(classes))
-        for fold in numbers
-    )
-    known = [[value for value in column if value is not None] for column in zip(*values, strict=True)]
-    means = [float(np.mean(of_class)) if of_class else None for of_class in known]
-    defined = [mean for mean in means if mean is not None]
-    macro = float(np.mean(defined)) if len(defined) == classes else None
-    return AurocByFold(tuple(numbers.tolist()), values, tuple(means), tuple(map(len, known)), macro)
+    of_class = [_in_each_fold(labels == c, probabilities[:, c], folds) for c in range(classes)]
+    means = tuple(map(_mean, of_class))
+    defined = tuple(sum(area is not None for area in areas) for areas in of_class)
+    macro = None if None in means else _mean(means)
+    return AurocByFold(tuple(np.unique(folds).tolist()), tuple(zip(*of_class, strict=True)), means, defined, macro)
+
+
+def _in_each_fold(positive: npt.NDArray[np.bool_], scores: Floats, folds: Integers) -> list[float | None]:
+    _require_scores(positive, scores)
+    require_one_length(positive=positive, folds=folds)
+    parts = [folds == fold for fold in np.unique(folds)]
+    return [auroc(positive[part], scores[part]) for part in parts]
+
+
+def _mean(areas: Sequence[float | None]) -> float | None:
+    known = [area for area in areas if area is not None]
+    return float(np.mean(known)) if known else None
 
 
 def delong(positive: npt.NDArray[np.bool_], scores: Floats, folds: Integers, level: float = 0.95) -> Area:
