@@ -19,10 +19,10 @@ FLOORS = (
         "networks", "statistics", "precision",
     },
     {
-        "cache", "tables", "batches", "features", "training", "inference", "evaluation", "baselines", "environment",
-        "reported", "run_folder", "sweep_plan", "sweep_table", "audit",
+        "cache", "tables", "batches", "features", "embedding", "training", "inference", "evaluation", "baselines",
+        "environment", "reported", "run_folder", "sweep_plan", "sweep_table", "audit",
     },
-    {"setup", "folds", "experiment", "propagation", "comparison", "sweep"},
+    {"setup", "folds", "experiment", "propagation", "comparison", "sweep", "transfer"},
     {"report", "benchmark"},
     {"cli"},
 )  # fmt: skip
