@@ -32,7 +32,9 @@ class Images(_Section):
     """From the photograph to the network's square."""
 
     size: int = Field(512, ge=16, le=4096, description="side of the square in pixels; the backbone says what fits")
-    crop: Literal["field_of_view", "none"] = Field("field_of_view", description="what is kept of the photograph")
+    crop: Literal["field_of_view", "disc", "none"] = Field(
+        "field_of_view", description="what is kept of the photograph; disc: a square around the optic disc of a fundus"
+    )
 
 
 class Network(_Section):
@@ -133,7 +135,7 @@ class Transfer(_Section):
     propagation: Literal["knn", "spectral"] = "spectral"
     level: Level = Field(4, description="of the encoder, averaged over the field of view, is the embedding")
     neighbours: int = Field(200, ge=1, description="labelled images that vote for a label, at most all")
-    temperature: float = Field(0.1, gt=0, description="cosine by which a neighbour's voice grows e-fold")
+    temperature: float = Field(0.2, gt=0, description="cosine by which a neighbour's voice grows e-fold")
     graph: int = Field(20, ge=1, description="neighbours of an image in the graph of `propagation: spectral`")
     eigenvectors: int = Field(50, ge=1, description="of that graph")
 
