@@ -22,7 +22,7 @@ class Batch(NamedTuple):
     Attributes:
         inputs: photographs (B, 3, H, W), or levels of features.
         label_map: (B, H, W), 0 to P.
-        labels: (B,), 0 to P - 1; of mixed photographs (B, P), the share of every class.
+        labels: (B,), 0 to P - 1; of mixed or relabelled photographs (B, P), the share of every class.
         inside: (B, H, W), one inside the field of view.
     """
 
@@ -92,6 +92,27 @@ class PhotographBatches:
 
     def _floats(self, pixels: Tensor) -> Tensor:
         return pixels.to(self.device).float() / 255
+
+
+@dataclass(frozen=True, slots=True)
+class RelabelledBatches:
+    """Another source's batches with labels of our own instead: `shares` (N, P), in the order of the cases.
+
+    A row may sum to less than one: the cross-entropy of its case is weighted by that sum.
+    """
+
+    source: Source
+    shares: Tensor
+    device: torch.device
+
+    def training(self, cases: Sequence[int], generator: Generator) -> Batch:
+        """Draw a randomly changed batch of these cases, with our labels."""
+        batch = self.source.training(cases, generator)
+        return batch._replace(labels=self.shares[list(cases)].to(self.device))
+
+    def looks(self, cases: Sequence[int]) -> list[Look]:
+        """Give the source's looks, which have no labels."""
+        return self.source.looks(cases)
 
 
 @dataclass(frozen=True, slots=True)

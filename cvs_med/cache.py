@@ -74,7 +74,7 @@ def load(cases: Sequence[Case], *, size: int, crop: Crop, folder: Path, workers:
         DataError: files cannot be used (all of them are listed) or the cache cannot be written.
     """
     key = _key(cases, size=size, crop=crop, workers=workers)
-    at_once = prepare_packed(cases, size=size)
+    at_once = None if crop == "disc" else prepare_packed(cases, size=size)
     if at_once:
         return _photographs(cases, *at_once, key=key)
     path = folder / f"photographs-{key[:16]}.safetensors"

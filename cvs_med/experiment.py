@@ -6,6 +6,7 @@ from pathlib import Path
 from safetensors.torch import save
 
 from cvs_med import baselines, environment, run_folder
+from cvs_med.errors import ProtocolError
 from cvs_med.evaluation import DatasetCard, Folds, read_json
 from cvs_med.folds import as_predictions, run_fold
 from cvs_med.protocol import Protocol
@@ -45,6 +46,7 @@ def cross_validate(
     Raises:
         CvsMedError: data, weights, folders or the training are not as they should be; what was computed stays.
     """
+    _require_labels_to_be_enough(protocol)
     with run_folder.opened(out, protocol) as folder:
         setup = prepare(
             protocol,
@@ -64,6 +66,20 @@ def cross_validate(
         facts |= _add_up(folder.path / "environment.json", setup.seconds)
         facts["peak memory, GB"] = round(environment.peak_memory_gigabytes(), 2)
         folder.write_json("environment.json", facts)
+
+
+def _require_labels_to_be_enough(protocol: Protocol) -> None:
+    """Refuse a method that propagates labels: every case of a fold's training part has one.
+
+    Raises:
+        ProtocolError: says what to ask for instead.
+    """
+    if protocol.method == "transfer":
+        raise ProtocolError(
+            "Expected a method that learns from labelled cases alone, found transfer: in a cross-validation every "
+            "training case has a label, and none is left to propagate to. Use `cvs-med sweep`, which labels a few "
+            "images of each class, or ask for --method probe or classification."
+        )
 
 
 def _add_up(file: Path, seconds: dict[str, float]) -> dict[str, float]:

@@ -112,13 +112,13 @@ def extract(
 
 
 def pool(feature: Tensor, field_of_view: Tensor) -> tuple[Tensor, Tensor]:
-    """Pool one level (1, C, h, w) over the field of view (1, 1, H, W): mean and standard deviation, (C,) each."""
+    """Pool one level (B, C, h, w) over the field of view (B, 1, H, W): mean and standard deviation, (B, C) each."""
     weights = interpolate(field_of_view, size=feature.shape[-2:], mode="area")
-    weights = weights / weights.sum().clamp_min(1e-6)
+    weights = weights / weights.sum(dim=(2, 3), keepdim=True).clamp_min(1e-6)
     values = feature.float()
     mean = (values * weights).sum(dim=(2, 3))
     variance = (values.square() * weights).sum(dim=(2, 3)) - mean.square()
-    return mean[0], variance.clamp_min(0).sqrt()[0]
+    return mean, variance.clamp_min(0).sqrt()
 
 
 def _encode(
@@ -133,7 +133,7 @@ def _encode(
     kept: dict[str, Tensor] = {}
     dtype = torch.bfloat16 if precision == "bf16" else torch.float32
     for level, feature in features.items():
-        kept[f"mean-{level}"], kept[f"deviation-{level}"] = (value.cpu() for value in pool(feature, seen))
+        kept[f"mean-{level}"], kept[f"deviation-{level}"] = (value[0].cpu() for value in pool(feature, seen))
         if level in levels:
             kept[f"level-{level}"] = feature[0].permute(1, 2, 0).to("cpu", dtype).contiguous()
     return kept

@@ -10,7 +10,7 @@ from safetensors.torch import save
 from torch import Tensor
 
 from cvs_med import baselines, hyperrule
-from cvs_med.batches import FeatureBatches, PhotographBatches, Source
+from cvs_med.batches import FeatureBatches, PhotographBatches, RelabelledBatches, Source
 from cvs_med.images import read_mask
 from cvs_med.inference import Answer, AnsweredMap, Evidence, predict
 from cvs_med.networks import Network, build_network
@@ -76,18 +76,26 @@ def as_predictions(setup: Setup, fold: int, cases: Sequence[int], shares: Floats
     ]
 
 
-def train_network(setup: Setup, folder: Path, number: int, train: Sequence[int]) -> Network:
-    """Train a copy of the network of its own for this fold, and keep its history; see `run_fold`."""
+def train_network(
+    setup: Setup, folder: Path, number: int, train: Sequence[int], shares: Tensor | None = None
+) -> Network:
+    """Train a copy of the network of its own for this fold, and keep its history; see `run_fold`.
+
+    `shares` are labels instead of the cases' own, see `RelabelledBatches`.
+    """
     seed = setup.protocol.splits.seed * 1009 + number
     network = _fresh(setup, seed)
     model = network.head if network.frozen else network
     if network.frozen:
         _calibrate(setup, network, train)
     protocol = hyperrule.resolved(setup.protocol, len(train))
+    source = source_of(setup, network, protocol.augmentation)
+    if shares is not None:
+        source = RelabelledBatches(source, shares, setup.fabric.device)
     with timed(setup.seconds, "training"):
         history = fit(
             model,
-            source_of(setup, network, protocol.augmentation),
+            source,
             train,
             protocol,
             fabric=setup.fabric,

@@ -32,7 +32,9 @@ class Images(_Section):
     """From the photograph to the network's square."""
 
     size: int = Field(512, ge=16, le=4096, description="side of the square in pixels; the backbone says what fits")
-    crop: Literal["field_of_view", "none"] = Field("field_of_view", description="what is kept of the photograph")
+    crop: Literal["field_of_view", "disc", "none"] = Field(
+        "field_of_view", description="what is kept of the photograph; disc: a square around the optic disc of a fundus"
+    )
 
 
 class Network(_Section):
@@ -127,6 +129,17 @@ class Probe(_Section):
     inverse_penalty: float = Field(0.01, gt=0, description="C of scikit-learn's LogisticRegression")
 
 
+class Transfer(_Section):
+    """How labels are propagated to images without one, along the embedding of the encoder as it was loaded."""
+
+    propagation: Literal["knn", "spectral"] = "spectral"
+    level: Level = Field(4, description="of the encoder, averaged over the field of view, is the embedding")
+    neighbours: int = Field(200, ge=1, description="labelled images that vote for a label, at most all")
+    temperature: float = Field(0.2, gt=0, description="cosine by which a neighbour's voice grows e-fold")
+    graph: int = Field(20, ge=1, description="neighbours of an image in the graph of `propagation: spectral`")
+    eigenvectors: int = Field(50, ge=1, description="of that graph")
+
+
 class Splits(_Section):
     """Who is tested when."""
 
@@ -139,7 +152,7 @@ class Protocol(_Section):
     """One experiment."""
 
     dataset: str = Field(min_length=1)
-    method: Literal["cvs", "classification", "multitask", "probe"] = "cvs"
+    method: Literal["cvs", "classification", "multitask", "probe", "transfer"] = "cvs"
     q: Literal["mean", "probability", "foreground"] = Field("mean", description="how the map gives the class")
     within: Literal["image", "field_of_view"] = Field("field_of_view", description="pixels that give the class")
     images: Images = Images()
@@ -148,6 +161,7 @@ class Protocol(_Section):
     loss: Loss = Loss()
     training: Training = Training()
     probe: Probe = Probe()
+    transfer: Transfer = Transfer()
     splits: Splits = Splits()
 
     @model_validator(mode="after")
@@ -173,6 +187,8 @@ class Protocol(_Section):
             yield "network", f"expected levels and context of 0 to {finest} with {name}"
         if self.probe.level > finest:
             yield "probe.level", f"expected 0 to {finest} with {name}"
+        if self.method == "transfer" and self.transfer.level > finest:
+            yield "transfer.level", f"expected 0 to {finest} with {name}"
 
     def _of_the_method(self) -> Iterator[Fault]:
         """List what this method cannot use or cannot do without."""

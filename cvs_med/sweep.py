@@ -2,7 +2,8 @@
 
 Every cell (a method, M samples per class, a seed) is a training of its own in a folder of its own, METHOD/M-per-class/
 seed-S. It keeps who was drawn (draw.json), the history and the predictions; no model and no picture, since those of a
-whole table fill a disk. Cells that are finished are read, one that was begun goes on from its last epoch.
+whole table fill a disk. Cells that are finished are read, one that was begun goes on from its last epoch. The method
+`transfer` also sees the rest of the train part, without its labels.
 """
 
 from collections.abc import Iterator, Sequence
@@ -13,7 +14,7 @@ from pathlib import Path
 import numpy as np
 from pydantic import BaseModel, ConfigDict
 
-from cvs_med import datasets, environment, folds, run_folder, sweep_table
+from cvs_med import datasets, environment, folds, run_folder, sweep_table, transfer
 from cvs_med.datasets import DataSet, masks
 from cvs_med.errors import DataError, Problem, RunError
 from cvs_med.evaluation import read_json
@@ -102,6 +103,7 @@ class _Data:
     Attributes:
         dataset: what it is.
         cases: id to case, with masks where there are any.
+        train: ids of the whole train part.
         draws: ids to learn from, for every number of samples and seed.
         test: ids to answer for.
         origin: of the masks, as a sentence.
@@ -109,6 +111,7 @@ class _Data:
 
     dataset: DataSet
     cases: dict[str, Case]
+    train: list[str]
     draws: dict[tuple[Samples, int], list[str]]
     test: list[str]
     origin: str
@@ -159,7 +162,8 @@ def _read(plan: Plan, data_dir: Path | None, masks_dir: Path | None) -> _Data:
         if masks_dir is not None:
             cases, origin = masks.attach(cases, masks_dir, needed), masks.describe(masks_dir)
         require_masks([case for case in cases if case.id in needed])
-    return _Data(dataset, {case.id: case for case in cases}, draws, [case.id for case in test], origin)
+    by_id = {case.id: case for case in cases}
+    return _Data(dataset, by_id, [case.id for case in train], draws, [case.id for case in test], origin)
 
 
 def _part(cases: Sequence[Case], dataset: DataSet, name: str) -> list[Case]:
@@ -186,12 +190,25 @@ def _run_cell(
         _keep_draw(place, draw)
         place.require_same("inputs.json", {"photographs": setup.photographs.key, "encoder": setup.encoder})
         place.require_room(_STATES * sum(value.nbytes for value in setup.network.state_dict().values()))
-        network = folds.train_network(setup, place.path, 0, range(len(draw.train)))
-        predictions = _answer(setup, network, range(len(draw.train), len(setup.cases)))
+        predictions = _learn(setup, draw, place.path, machine)
         write_predictions(done, predictions, names)
         (place.path / "checkpoint.pt").unlink(missing_ok=True)
         folder.write_json("environment.json", environment.describe(setup.fabric.device, setup.precision))
     return sum(row.predicted == row.label for row in predictions)
+
+
+def _learn(setup: Setup, draw: Draw, place: Path, machine: Machine) -> list[Prediction]:
+    """Learn from a cell's images and answer for its test images."""
+    first = len(setup.cases) - len(draw.test)
+    train, test = range(first), range(first, len(setup.cases))
+    if setup.protocol.method != "transfer":
+        return _answer(setup, folds.train_network(setup, place, 0, train), test)
+    found = transfer.label_all(setup, train, set(draw.train), machine.cache_dir)
+    if setup.protocol.network.trainable == "head":
+        shares = transfer.classify_embedding(setup, found, test, machine.cache_dir)
+        return folds.as_predictions(setup, 0, test, shares)
+    network = folds.train_network(setup, place, 0, train, transfer.weighted_shares(found, setup.classes))
+    return _answer(setup, network, test)
 
 
 def _keep_draw(place: RunFolder, draw: Draw) -> None:
@@ -209,13 +226,18 @@ def _keep_draw(place: RunFolder, draw: Draw) -> None:
 def _assemble(
     chosen: Protocol, data: _Data, cell: Cell, draw: Draw, machine: Machine, observer: Observer
 ) -> Setup:
-    """Load a cell's network and images, those to learn from first."""
+    """Load a cell's network and images, those to learn from first.
+
+    No test image shows its mask to anything, nor does an image without a label, so that none need be decoded.
+    """
+    learnt = [data.cases[name] for name in draw.train]
+    if chosen.method == "transfer":
+        learnt = [replace(data.cases[name], mask=None) for name in data.train]
     seeded = chosen.model_copy(update={"splits": chosen.splits.model_copy(update={"seed": cell.seed})})
     return assemble(
         seeded,
         data.dataset,
-        # No test image shows its mask to anything, so that none need be decoded.
-        [data.cases[name] for name in draw.train] + [replace(data.cases[name], mask=None) for name in draw.test],
+        learnt + [replace(data.cases[name], mask=None) for name in draw.test],
         cache_dir=machine.cache_dir,
         accelerator=machine.accelerator,
         workers=machine.workers,

@@ -93,12 +93,16 @@ def _of_method(source: str, name: str, settings: Sequence[str], first: Protocol)
 
 
 def _require_alike(name: str, found: Protocol, first: Protocol) -> None:
-    """Refuse what cannot stand in one table, and what would be computed beforehand for every test image."""
+    """Refuse what cannot stand in one table, and what would be computed beforehand for every test image.
+
+    The method `transfer` computes one vector an image, no maps: with it, a frozen encoder is no burden.
+    """
+    trainable = found.network.trainable if name == "transfer" else "all"
     for what, own, expected in (
         ("method", found.method, name),
         ("dataset", found.dataset, first.dataset),
         ("network.backbone", found.network.backbone, first.network.backbone),
-        ("network.trainable", found.network.trainable, "all"),
+        ("network.trainable", found.network.trainable, trainable),
     ):
         if own != expected:
             raise ProtocolError(f"The protocol for {name}: expected {what} {expected} in this sweep, found {own}.")

@@ -101,17 +101,17 @@ def test_pooled_values_are_those_of_the_field_of_view(
 
 
 def test_pooling_sees_nothing_outside() -> None:
-    feature, seen = torch.randn(1, 5, 8, 8), torch.zeros(1, 1, 16, 16)
+    feature, seen = torch.randn(3, 5, 8, 8), torch.zeros(3, 1, 16, 16)
     seen[..., :8] = 1
     mean, deviation = pool(feature, seen)
-    inside = feature[0, :, :, :4].flatten(1)
-    torch.testing.assert_close(mean, inside.mean(dim=1))
-    torch.testing.assert_close(deviation, inside.std(dim=1, correction=0), atol=1e-4, rtol=1e-4)
+    inside = feature[:, :, :, :4].flatten(2)
+    torch.testing.assert_close(mean, inside.mean(dim=2))
+    torch.testing.assert_close(deviation, inside.std(dim=2, correction=0), atol=1e-4, rtol=1e-4)
 
 
 def test_a_constant_map_has_no_deviation() -> None:
     mean, deviation = pool(torch.full((1, 2, 4, 4), 3.0), torch.ones(1, 1, 8, 8))
-    torch.testing.assert_close(mean, torch.full((2,), 3.0))
+    torch.testing.assert_close(mean, torch.full((1, 2), 3.0))
     assert (deviation < 1e-2).all()
 
 

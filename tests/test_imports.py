@@ -15,14 +15,14 @@ ROOT = Path(cvs_med.__file__).parent
 FLOORS = (
     {"__init__", "errors", "types", "backbones", "protocol", "protocol_errors"},
     {
-        "label_maps", "losses", "images", "download", "datasets", "splits", "transforms", "augmentation", "hyperrule",
-        "networks", "statistics", "precision",
+        "label_maps", "losses", "images", "disc", "download", "datasets", "splits", "transforms", "augmentation",
+        "hyperrule", "networks", "statistics", "precision",
     },
     {
-        "cache", "tables", "batches", "features", "training", "inference", "evaluation", "baselines", "environment",
-        "reported", "run_folder", "sweep_plan", "sweep_table", "audit",
+        "cache", "tables", "batches", "features", "embedding", "training", "inference", "evaluation", "baselines",
+        "environment", "reported", "run_folder", "sweep_plan", "sweep_table", "audit",
     },
-    {"setup", "folds", "experiment", "propagation", "comparison", "sweep"},
+    {"setup", "folds", "experiment", "propagation", "comparison", "sweep", "transfer"},
     {"report", "benchmark"},
     {"cli"},
 )  # fmt: skip

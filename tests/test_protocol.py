@@ -71,7 +71,7 @@ def test_what_is_left_out_is_the_default(write: Writer) -> None:
     [
         ("colour: red\n", "colour", 2, "dataset, method, q, within, images, network"),
         ("training:\n  epochs: 3\n  rate: 0.1\n", "training.rate", 4, "optimiser, learning_rate"),
-        ("# a comment\n\nmethod: magic\n", "method", 4, "'cvs', 'classification', 'multitask' or 'probe'"),
+        ("# a comment\n\nmethod: magic\n", "method", 4, "'cvs', 'classification', 'multitask', 'probe' or 'transfer'"),
         ("images:\n  size: 100\n", "images.size", 3, "a multiple of 32 with densenet169. Found 100"),
         ("images:\n  size: 8\n", "images.size", 3, "greater than or equal to 16"),
         ("images:\n  size: 8192\n", "images.size", 3, "less than or equal to 4096"),
