@@ -54,6 +54,11 @@ class Facts:
     masks: str | None
 
     @property
+    def numbers(self) -> dict[str, Any]:
+        """Everything that metrics.json holds."""
+        return asdict(self.metrics)
+
+    @property
     def class_counts(self) -> list[tuple[str, int]]:
         """Name of each class and its cases."""
         counts = Counter(p.label for p in self.predictions)
@@ -107,7 +112,7 @@ def gather(run: Path) -> Facts:
 def to_json(facts: Facts) -> str:
     """Give all numbers of a report as JSON."""
     content = {
-        "metrics": asdict(facts.metrics),
+        "metrics": facts.numbers,
         "differences": [asdict(each) for each in facts.differences],
         "dataset": facts.dataset.model_dump(),
         "folds": facts.folds.model_dump(),

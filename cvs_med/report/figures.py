@@ -17,7 +17,7 @@ ORANGE = "#D55E00"
 GREY = "#666666"
 _DASHES = ("-", "--", "-.", ":")
 _NAMED = 3
-"""Cases of the lowest Dice that the figure names."""
+"""Cases of the lowest Dice that the caption names."""
 _MOST_CELLS = 20
 """Classes up to which a confusion matrix shows its numbers and names."""
 
@@ -92,13 +92,12 @@ def dice(rows: Sequence[Segmentation], wrong: frozenset[str], foreground: str) -
     axes.set_ylim(0, 1)
     axes.set_ylabel(plain(f"Dice of the {foreground}"))
     axes.set_xticks([])
-    for place, (value, case) in enumerate(known[:_NAMED]):
-        axes.annotate(plain(case), (place, value), (4, -14 - 13 * place), textcoords="offset points")
     axes.set_xlabel(f"{len(known)} images, lowest Dice first")
     axes.legend(frameon=False, loc="lower right", bbox_to_anchor=(1, 1), ncols=2, borderaxespad=0)
     axes.grid(axis="y", alpha=0.4)
     alt = f"Dice of {len(known)} cases, from {known[0][0]:.3f} ({known[0][1]}) to {known[-1][0]:.3f} ({known[-1][1]})."
-    return Figure("dice", "Dice of each case at the working size", alt, to_png(canvas))
+    lowest = ", ".join(f"{case} ({value:.3f})" for value, case in known[:_NAMED])
+    return Figure("dice", f"Dice of each case at the working size. Lowest: {lowest}", alt, to_png(canvas))
 
 
 def _confused(run: RunMetrics) -> Iterator[str]:

@@ -61,7 +61,7 @@ def draw(pairs: Sequence[Paired]) -> bytes:
     for pair in pairs:
         interval = None if pair.over_folds is None else pair.over_folds.interval
         ends = None if interval is None else (pair.cases * interval.low, pair.cases * interval.high)
-        said = f"{pair.difference:+.1f} of {pair.cases}"
+        said = f"{pair.difference:+.1f} of {pair.cases}".replace("-", "\N{MINUS SIGN}")
         name = f"{pair.first} \N{MINUS SIGN} {pair.second}"
         rows.append(forest.Row(name, pair.difference, ends, said, "own" if shown(pair) else "other"))
     reach = max(1.0, *(abs(end) for row in rows for end in (row.value, *(row.ends or ()))))

@@ -6,6 +6,7 @@ from cvs_med.report import figures, panels, words
 from cvs_med.report.document import Block, Bullets, Gallery, Picture, Section, Swatch, Text
 from cvs_med.report.facts import Facts
 from cvs_med.report.gallery import Card
+from cvs_med.report.sections import more
 from cvs_med.tables import Segmentation
 
 _EVIDENCE = (
@@ -59,7 +60,7 @@ def _overlap(facts: Facts) -> list[Block]:
         said += (
             f" Of the field of view, {predicted} was predicted as {seen}; in the gold masks it is {gold} (means)."
         )
-    blocks: list[Block] = [Text(said)]
+    blocks: list[Block] = [Text(said), *more.centrelines(facts.numbers, seen)]
     if result.dice_working:
         wrong = frozenset(p.case_id for p in facts.predictions if p.predicted != p.label)
         figure = figures.dice(facts.segmentation, wrong, seen)

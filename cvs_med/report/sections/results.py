@@ -6,6 +6,7 @@ from cvs_med.report.document import Beside, Block, Heading, Picture, Section, Ta
 from cvs_med.report.facts import Facts
 from cvs_med.report.figures import Figure
 from cvs_med.report.kept_audit import KeptFinding
+from cvs_med.report.sections import more
 from cvs_med.statistics.metrics import Proportion
 
 _MOST_FOLDS = 20
@@ -21,6 +22,7 @@ def results(facts: Facts) -> Section:
         Text(f"{said} {words.beside_baselines(metrics, facts.differences)}".strip()),
         Beside(_methods(facts), _picture(_forest(facts))),
         Text(metrics.interval_caveat),
+        *more.accuracy_by_group(facts.numbers),
     ]
     if "mask-area" in metrics.baselines:
         blocks.append(
@@ -31,6 +33,7 @@ def results(facts: Facts) -> Section:
         )
     blocks += _shortcuts(facts)
     blocks += [Heading("Each class"), Beside(_classes(facts), _picture(figures.confusion(metrics)))]
+    blocks += more.predictive_values(facts.numbers)
     blocks += [Heading("Each fold"), _folds(facts), Text(_NEVER_POOLED)]
     return Section("results", "Results", tuple(blocks))
 

@@ -78,6 +78,6 @@ def _row(point: Selection) -> tuple[str, str, str]:
     wrong = proportion(point.wrong, point.answered)
     return (
         f"{point.answered} of {point.n} ({100 * point.coverage:.0f} %)",
-        f"{point.wrong} = {words.percent(wrong.share)}",
+        f"{point.wrong} ({words.percent(wrong.share)})",
         words.interval(wrong),
     )
