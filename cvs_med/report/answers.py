@@ -16,7 +16,7 @@ def answers(facts: Facts) -> dict[str, str]:
 def _data(facts: Facts) -> dict[str, str]:
     card, folds = facts.dataset, facts.folds
     counts = ", ".join(f"{count} {name}" for name, count in facts.class_counts)
-    apart = "group (patient or sitting)" if folds.kind == "grouped" else "image"
+    apart = "Group (patient or sitting)" if folds.kind == "grouped" else "Image"
     known = f"{facts.groups} groups are known." if facts.groups else "No groups are known."
     return {
         "aim": f"To tell {words.listed(card.class_names, 'or')} from one image; evaluated by cross-validation.",
@@ -63,11 +63,15 @@ _EXPLAINED = (
 
 
 def _trained(training: Mapping[str, Any], augmentation: Mapping[str, Any]) -> str:
-    said = ", ".join(f"{name} {value}" for name, value in augmentation.items()) or "none"
+    said = ", ".join(f"{name} {_plain(value)}" for name, value in augmentation.items()) or "none"
     return (
         f"{training.get('optimiser')}, learning rate {training.get('learning_rate')}, {training.get('epochs')} epochs, "
         f"{training.get('batch_size')} images a step; augmentation: {said}."
     )
+
+
+def _plain(value: Any) -> str:  # noqa: ANN401 - what YAML can hold
+    return words.listed([str(each) for each in value]) if isinstance(value, list) else str(value)
 
 
 def _results(facts: Facts) -> dict[str, str]:

@@ -34,7 +34,7 @@ def card(facts: Facts) -> Document:
 
 
 def _section(title: str, known: dict[str, str], *names: str) -> Section:
-    items = tuple((f"{name.capitalize()}: ", known[name]) for name in names if known[name])
+    items = tuple((f"{name.capitalize()}:", f" {known[name]}") for name in names if known[name])
     blocks: tuple[Block, ...] = (Bullets(items),) if items else (Text("Not known."),)
     return Section(title.lower(), title, blocks)
 

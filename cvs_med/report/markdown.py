@@ -18,7 +18,7 @@ def render(document: Document) -> str:
 
 def escape(text: str) -> str:
     """Take the meaning from every sign that has one in Markdown."""
-    return _SIGNS.sub(r"\\\1", " ".join(text.split()))
+    return _SIGNS.sub(r"\\\1", re.sub(r"\s+", " ", text))
 
 
 def table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:

@@ -95,6 +95,7 @@ _STYLES = {
         _style("answer", 10, 0, 6),
         _style("notice", 8.5, 2, 6, backColor=colors.HexColor("#fdf3ec"), borderPadding=3),
         _style("caption", 7.5, 2, 3, textColor=colors.HexColor("#444444")),
+        _style("table", 7.5, 2, 3, textColor=colors.HexColor("#444444"), keepWithNext=1),
         _style("cell", 7, 0, 0),
         _style("number", 7, 0, 0, alignment=2),
         _style("code", 7, 2, 6, "mono", backColor=colors.HexColor("#f4f4f4"), borderPadding=3),
@@ -128,7 +129,7 @@ def _one(block: Block) -> Iterator[Flowable]:
                 bulletFontName="cvs-text", bulletFontSize=7, leftIndent=10,
             )  # fmt: skip
         case Table():
-            yield _paragraph(block.caption, "caption")
+            yield _paragraph(block.caption, "table")
             yield _grid(block)
             yield Spacer(0, 6)
         case Picture(figure, caption):
