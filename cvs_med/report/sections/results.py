@@ -119,7 +119,7 @@ def _shortcuts(facts: Facts) -> list[Block]:
     )
     rows = tuple(_probe(each) for each in audit.findings if each.right is not None)
     marked = frozenset(n for n, each in enumerate(audit.findings) if each.grade == "found")
-    header = ("probe", "right", "p (Holm)", "grade", "in words")
+    header = ("probe", "right", "grade", "in words")
     table = Table("What the shortcut audit found, the surest first", header, rows, marked, prose=True)
     said = audit.sentences[-1:] if audit.sentences else []
     return [heading, Text(introduction), table, *map(Text, said)]
@@ -128,7 +128,8 @@ def _shortcuts(facts: Facts) -> list[Block]:
 def _probe(finding: KeptFinding) -> tuple[str, ...]:
     ends = f"{100 * (finding.low or 0):.0f} to {100 * (finding.high or 0):.0f} %"
     right = f"{finding.right} of {finding.cases}\n{ends}"
-    return finding.probe, right, words.number(finding.p_corrected), finding.grade, finding.verdict
+    grade = finding.grade if finding.p_corrected is None else f"{finding.grade}\n{words.p(finding.p_corrected)}"
+    return finding.probe, right, grade, finding.verdict
 
 
 def _classes(facts: Facts) -> Table:
