@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: install demo test test-slow bench docs clean
+.PHONY: install demo test test-slow test-browser bench docs clean
 .DEFAULT_GOAL := demo
 
 install: .venv/installed
@@ -19,10 +19,15 @@ demo: install
 test: install
 	$(BIN)/ruff check .
 	$(BIN)/mypy
-	$(BIN)/pytest -n 2 -m 'not slow'
+	$(BIN)/pytest -n 2 -m 'not slow and not browser'
 
 test-slow: install
 	$(BIN)/pytest -m slow
+
+# Chromium itself comes from the system, such as Debian's package chromium.
+test-browser: install
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[browser]'
+	$(BIN)/pytest -m browser -rs
 
 bench: install
 	$(BIN)/cvs-med bench train --dataset phantom

@@ -93,7 +93,9 @@ def cv(
         )
         watch.stage("Writing the report")
         from cvs_med import report
+        from cvs_med.report import kept_audit
 
+        kept_audit.keep(run, datasets.get(dataset), datasets.locate(dataset, data_dir), cache_folder(), workers())
         page = report.write(run)
     _finish(run, page, as_json=as_json)
 

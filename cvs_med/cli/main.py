@@ -8,6 +8,7 @@ import click
 
 from cvs_med.cli.audit import audit
 from cvs_med.cli.bench import bench
+from cvs_med.cli.checklist import card, checklist
 from cvs_med.cli.compare import compare
 from cvs_med.cli.cv import cv
 from cvs_med.cli.data import data
@@ -52,6 +53,8 @@ main.add_command(compare)
 main.add_command(audit)
 main.add_command(data)
 main.add_command(report)
+main.add_command(checklist)
+main.add_command(card)
 main.add_command(sweep)
 main.add_command(table)
 main.add_command(bench)

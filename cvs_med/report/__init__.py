@@ -1,69 +1,54 @@
-"""From a run folder to what a person looks at: metrics.json, figures, an overlay for every case, report.html."""
+"""From a run folder to what a person looks at: metrics.json, figures, an overlay for every case, and the report."""
 
-from collections.abc import Sequence
 from pathlib import Path
+from typing import Literal, TypeAlias
 
-from cvs_med.errors import RunError
-from cvs_med.evaluation import DatasetCard, Folds, RunMetrics, evaluate_run, read_json
-from cvs_med.report import figures, gallery, history, html
-from cvs_med.tables import Segmentation, read_predictions, read_segmentation, write_bytes
-from cvs_med.types import Prediction
+from cvs_med.report import compose, facts, gallery, html, markdown, pdf
+from cvs_med.report.document import Document, Picture
+from cvs_med.report.facts import Facts
+from cvs_med.tables import write_bytes
+
+Form: TypeAlias = Literal["html", "pdf", "md", "json"]
 
 
-def write(run: Path) -> Path:
-    """Evaluate a run, draw everything, and write report.html into its folder.
+def write(run: Path, form: Form = "html") -> Path:
+    """Evaluate a run, draw everything, and write report.html, report.pdf, report.md or report.json into its folder.
 
     Args:
         run: a finished run folder.
+        form: which of the four.
 
     Returns:
-        The page.
+        The report.
 
     Raises:
         RunError: the run is not finished, or a file of it is missing or damaged.
     """
-    metrics = evaluate_run(run)
-    predictions = read_predictions(run / "predictions.csv", metrics.class_names)
-    table = run / "segmentation.csv"
-    segmentation = read_segmentation(table) if table.exists() else []
-    drawn = _draw_figures(run, metrics, predictions, segmentation)
-    dice = {row.case_id: row.dice_working for row in segmentation}
-    page = html.Page(
-        run=metrics,
-        dataset=read_json(run / "dataset.json", DatasetCard),
-        folds=read_json(run / "folds.json", Folds),
-        predictions=predictions,
-        segmentation=segmentation,
-        figures={figure.name: figure for figure in drawn},
-        cards=gallery.draw(run, predictions, metrics.class_names, dice),
-        protocol=_read_text(run / "protocol.yaml"),
-        environment=read_json(run / "environment.json", dict[str, str | int | float | None]),
-    )
-    path = run / "report.html"
-    write_bytes(path, html.render(page).encode())
+    known = facts.gather(run)
+    path = run / f"report.{form}"
+    if form == "json":
+        write_bytes(path, facts.to_json(known).encode())
+        return path
+    document = _draw(run, known)
+    match form:
+        case "html":
+            content = html.render(document).encode()
+        case "md":
+            content = markdown.render(document).encode()
+        case "pdf":
+            content = pdf.render(document)
+    write_bytes(path, content)
     return path
 
 
-def _draw_figures(
-    run: Path, metrics: RunMetrics, predictions: Sequence[Prediction], segmentation: Sequence[Segmentation]
-) -> list[figures.Figure]:
-    """Draw the figures that the run has the numbers for, and keep each as a file."""
-    drawn = [figures.accuracy(metrics), figures.confusion(metrics)]
-    losses = history.losses(run)
-    if losses:
-        drawn.append(figures.learning(losses))
-    if metrics.result.dice_working:
-        wrong = frozenset(p.case_id for p in predictions if p.predicted != p.label)
-        drawn.append(figures.dice(segmentation, wrong, metrics.foreground))
+def _draw(run: Path, known: Facts) -> Document:
+    """Write figures and overlays, and put the document together."""
+    dice = {row.case_id: row.dice_working for row in known.segmentation}
+    cards = gallery.draw(run, known.predictions, known.metrics.class_names, dice)
+    document = compose.compose(known, cards)
     folder = run / "figures"
     folder.mkdir(exist_ok=True)
-    for figure in drawn:
-        write_bytes(folder / f"{figure.name}.png", figure.png)
-    return drawn
-
-
-def _read_text(path: Path) -> str:
-    try:
-        return path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise RunError(f"{path}: {error}. Is {path.parent} the folder of a run?") from error
+    for block in document.blocks():
+        if isinstance(block, Picture):
+            write_bytes(folder / f"{block.figure.name}.png", block.figure.png)
+    return document

@@ -119,14 +119,16 @@ def cells(row: dict[str, Any], cases: int) -> list[str]:
     ]
 
 
-def to_json(audit: Audit) -> str:
-    """Give the whole audit as JSON."""
+def to_json(audit: Audit, data: str = "") -> str:
+    """Give the whole audit as JSON, with a digest of the files that it read, if known."""
     content = {
         "dataset": audit.dataset,
         "classes": dict(zip(audit.class_names, audit.counts, strict=True)),
         "splits": audit.splits,
         "folds": audit.folds,
         "permutations": audit.permutations,
+        "data": data,
+        "sentences": sentences(audit),
         "findings": list(rows(audit)),
         "duplicates": [asdict(pair) for pair in audit.duplicates],
         "groups": asdict(audit.groups),

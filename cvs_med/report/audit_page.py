@@ -6,11 +6,9 @@ from pathlib import Path
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from cvs_med.audit.findings import Finding
-from cvs_med.report.figures import Figure, new_canvas, to_png
+from cvs_med.report import forest
+from cvs_med.report.figures import Figure
 from cvs_med.report.html import data_uri
-
-_COLOURS = {"found": "#D55E00", "suspect": "#E69F00", "not found": "#666666"}
-_SHAPES = {"found": "D", "suspect": "s", "not found": "o"}
 
 
 def draw(findings: Sequence[Finding], cases: int, by_chance: int) -> Figure:
@@ -22,21 +20,21 @@ def draw(findings: Sequence[Finding], cases: int, by_chance: int) -> Figure:
         by_chance: cases of the largest class.
     """
     made = [(each, each.guess) for each in findings if each.guess is not None]
-    canvas, axes = new_canvas(7.5, 1.4 + 0.4 * max(len(made), 1))
-    for row, (each, guess) in enumerate(made):
-        colour = _COLOURS[each.grade]
-        axes.plot([100 * end for end in guess.interval], [row, row], color=colour, linewidth=2)
-        axes.plot([100 * guess.right / cases], [row], _SHAPES[each.grade], color=colour, markersize=8)
-        axes.annotate(each.grade, (101.5, row), annotation_clip=False, va="center")
-    axes.axvline(100 * by_chance / cases, color="black", linestyle=":", linewidth=1)
-    axes.set_yticks(range(len(made)), [each.probe.name for each, _ in made])
-    axes.set_ylim(max(len(made), 1) - 0.5, -0.5)
-    axes.set_xlim(0, 100)
-    axes.set_xlabel("labels guessed right, % (line: 95 % interval; dotted: largest class)")
-    axes.grid(axis="x", alpha=0.4)
+    rows = [
+        forest.Row(
+            each.probe.name,
+            100 * guess.right / cases,
+            (100 * guess.interval.low, 100 * guess.interval.high),
+            each.grade,
+            "other" if each.grade == "not found" else "warning",
+        )
+        for each, guess in made
+    ]
+    axis = "labels guessed right, % (line: 95 % interval; dotted: largest class)"
+    png = forest.draw(rows, axis, (0, 100), 100 * by_chance / cases)
     told = "; ".join(f"{each.probe.name}: {guess.right} of {cases}, {each.grade}" for each, guess in made)
     return Figure(
-        "audit", "Labels guessed without the disease", f"Right guesses with intervals. {told}.", to_png(canvas)
+        "audit", "Labels guessed without the disease", f"Right guesses with intervals. {told}.", png
     )
 
 

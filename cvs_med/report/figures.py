@@ -10,13 +10,14 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure as Canvas
 
 from cvs_med.evaluation import RunMetrics
-from cvs_med.report import words
 from cvs_med.tables import Segmentation
 
-_BLUE = "#0072B2"
-_ORANGE = "#D55E00"
-_GREY = "#666666"
+BLUE = "#0072B2"
+ORANGE = "#D55E00"
+GREY = "#666666"
 _DASHES = ("-", "--", "-.", ":")
+_NAMED = 3
+"""Cases of the lowest Dice that the caption names."""
 _MOST_CELLS = 20
 """Classes up to which a confusion matrix shows its numbers and names."""
 
@@ -38,33 +39,15 @@ class Figure:
     png: bytes
 
 
-def accuracy(run: RunMetrics) -> Figure:
-    """Draw the accuracy of the method and of each baseline with its Wilson interval."""
-    canvas, axes = new_canvas(7.0, 1.3 + 0.45 * len(run.compared))
-    for row, (_, metrics) in enumerate(run.compared):
-        right = metrics.accuracy
-        colour, shape = (_BLUE, "o") if row == 0 else (_GREY, "s")
-        axes.plot([100 * right.low, 100 * right.high], [row, row], color=colour, linewidth=2)
-        axes.plot([100 * (right.share or 0)], [row], shape, color=colour, markersize=8)
-        axes.annotate(words.counted(right), (101.5, row), annotation_clip=False, va="center")
-    axes.set_yticks(range(len(run.compared)), [_plain(words.method(name)) for name, _ in run.compared])
-    axes.set_ylim(len(run.compared) - 0.5, -0.5)
-    axes.set_xlim(0, 100)
-    axes.set_xlabel("accuracy, % (line: 95 % Wilson interval)")
-    axes.grid(axis="x", alpha=0.4)
-    told = "; ".join(f"{words.method(name)}: {words.sentence(each.accuracy)}" for name, each in run.compared)
-    return Figure("accuracy", "Accuracy beside the baselines", f"Accuracy with intervals. {told}.", to_png(canvas))
-
-
 def confusion(run: RunMetrics) -> Figure:
     """Draw how often each class was given to the cases of each class."""
     matrix = np.array(run.result.confusion)
-    side = min(2.6 + 0.9 * len(matrix), 8.0)
-    canvas, axes = new_canvas(side + 0.8, side)
+    side = min(2.2 + 0.6 * len(matrix), 8.0)
+    canvas, axes = new_canvas(side + 1.0, side)
     axes.imshow(matrix, cmap="Blues", vmin=0)
     if len(matrix) <= _MOST_CELLS:
         _number_cells(axes, matrix)
-        names = [_plain(name) for name in run.class_names]
+        names = [plain(name) for name in run.class_names]
         axes.set_xticks(range(len(matrix)), names, rotation=30 if len(matrix) < 6 else 90, ha="right")
         axes.set_yticks(range(len(matrix)), names)
     axes.set_xlabel("class given")
@@ -102,19 +85,19 @@ def dice(rows: Sequence[Segmentation], wrong: frozenset[str], foreground: str) -
     """
     known = sorted((row.dice_working, row.case_id) for row in rows if row.dice_working is not None)
     canvas, axes = new_canvas(7.0, 3.2)
-    for shape, colour, name, among in (("o", _BLUE, "right class", False), ("X", _ORANGE, "wrong class", True)):
+    for shape, colour, name, among in (("o", BLUE, "right class", False), ("X", ORANGE, "wrong class", True)):
         points = [(place, value) for place, (value, case) in enumerate(known) if (case in wrong) is among]
         if points:
             axes.plot(*zip(*points, strict=True), shape, color=colour, label=name, markersize=6)
     axes.set_ylim(0, 1)
-    axes.set_ylabel(_plain(f"Dice of the {foreground}"))
-    if len(known) <= 60:
-        axes.set_xticks(range(len(known)), [_plain(case) for _, case in known], rotation=90, fontsize=7)
-    axes.set_xlabel("case, lowest Dice first")
+    axes.set_ylabel(plain(f"Dice of the {foreground}"))
+    axes.set_xticks([])
+    axes.set_xlabel(f"{len(known)} images, lowest Dice first")
     axes.legend(frameon=False, loc="lower right", bbox_to_anchor=(1, 1), ncols=2, borderaxespad=0)
     axes.grid(axis="y", alpha=0.4)
     alt = f"Dice of {len(known)} cases, from {known[0][0]:.3f} ({known[0][1]}) to {known[-1][0]:.3f} ({known[-1][1]})."
-    return Figure("dice", "Dice of each case at the working size", alt, to_png(canvas))
+    lowest = ", ".join(f"{case} ({value:.3f})" for value, case in known[:_NAMED])
+    return Figure("dice", f"Dice of each case at the working size. Lowest: {lowest}", alt, to_png(canvas))
 
 
 def _confused(run: RunMetrics) -> Iterator[str]:
@@ -147,6 +130,6 @@ def to_png(canvas: Canvas) -> bytes:
     return stream.getvalue()
 
 
-def _plain(text: str) -> str:
+def plain(text: str) -> str:
     """Keep matplotlib from reading a dollar sign in a name as mathematics."""
     return text.replace("$", r"\$")

@@ -30,9 +30,11 @@ class Card:
 
     Attributes:
         case_id: its name.
+        fold: the fold that tested it.
         right: whether it was given its reference class.
         derived: name of the class given.
         reference: name of the reference class.
+        error: by how much the probability of the reference class falls short of 1.
         rival: name of the runner-up, if the overlay shows why it was not given.
         probabilities: name and probability of each class, most probable first.
         dice: its Dice at the working size, if known.
@@ -41,9 +43,11 @@ class Card:
     """
 
     case_id: str
+    fold: int
     right: bool
     derived: str
     reference: str
+    error: float
     rival: str | None
     probabilities: tuple[tuple[str, float], ...]
     dice: float | None
@@ -100,9 +104,11 @@ def _card(
     shares = zip(names, prediction.probabilities, strict=True)
     return Card(
         case_id=prediction.case_id,
+        fold=prediction.fold,
         right=prediction.predicted == prediction.label,
         derived=names[prediction.predicted],
         reference=names[prediction.label],
+        error=1 - prediction.probabilities[prediction.label],
         rival=rival,
         probabilities=tuple(sorted(shares, key=lambda share: -share[1])[:3]),
         dice=dice,

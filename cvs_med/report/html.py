@@ -1,87 +1,41 @@
-"""The page of a run: one file without scripts that opens offline and loads nothing."""
+"""A report as a page: one file that opens offline and loads nothing. All it says can be read without its script."""
 
 import base64
-from collections import Counter
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+import hashlib
 from pathlib import Path
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-from cvs_med.evaluation import DatasetCard, Folds, RunMetrics
-from cvs_med.report import panels, words
-from cvs_med.report.figures import Figure
-from cvs_med.report.gallery import Card
-from cvs_med.tables import Segmentation
-from cvs_med.types import Prediction
+from cvs_med.report.document import Block, Document
+
+_HERE = Path(__file__).parent
 
 
-@dataclass(frozen=True, slots=True)
-class Page:
-    """Everything that a page says.
-
-    Attributes:
-        run: what was reached.
-        dataset: what is known about the data set.
-        folds: who was tested when.
-        predictions: the method's predictions.
-        segmentation: overlap of the maps with the reference masks; empty for a method without a map.
-        figures: by their name.
-        cards: the cases to show, in their order.
-        protocol: text of protocol.yaml.
-        environment: where and how it was run.
-    """
-
-    run: RunMetrics
-    dataset: DatasetCard
-    folds: Folds
-    predictions: Sequence[Prediction]
-    segmentation: Sequence[Segmentation]
-    figures: Mapping[str, Figure]
-    cards: Sequence[Card]
-    protocol: str
-    environment: Mapping[str, str | int | float | None]
-
-
-def render(page: Page) -> str:
+def render(document: Document) -> str:
     """Write the page as HTML; names and texts of the run are escaped."""
+    script = (_HERE / "gallery.js").read_text(encoding="utf-8")
+    return _environment().get_template("page.html.j2").render(
+        document=document, script=script, script_hash=_hash(script)
+    )  # fmt: skip
+
+
+def _environment() -> Environment:
     environment = Environment(
-        loader=FileSystemLoader(Path(__file__).parent),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
+        loader=FileSystemLoader(_HERE), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )
     environment.filters["data_uri"] = data_uri
     environment.filters["colour"] = _colour
-    return environment.get_template("page.html.j2").render(
-        page=page,
-        run=page.run,
-        words=words,
-        class_counts=_class_counts(page),
-        groups=len({p.group for p in page.predictions} - {""}),
-        areas=_areas(page.segmentation),
-        command=page.environment.get("command") or "cvs-med cv --protocol protocol.yaml --out NEW-FOLDER",
-        palette=[panels.class_colour(number) for number in range(len(page.run.class_names))],
-        dark=[panels.extra_colour(number) for number in range(len(page.run.class_names))],
-    )
+    environment.filters["kind"] = _kind
+    return environment
 
 
-def _class_counts(page: Page) -> list[str]:
-    counts = Counter(p.label for p in page.predictions)
-    return [f"{name}: {counts[number]}" for number, name in enumerate(page.run.class_names)]
+def _kind(block: Block) -> str:
+    return type(block).__name__
 
 
-def _areas(segmentation: Sequence[Segmentation]) -> tuple[float, float] | None:
-    """Average the predicted and the gold share of the field of view over the cases that know both."""
-    known = [
-        (row.predicted_fraction, row.gold_fraction)
-        for row in segmentation
-        if row.predicted_fraction is not None and row.gold_fraction is not None
-    ]
-    if not known:
-        return None
-    return sum(predicted for predicted, _ in known) / len(known), sum(gold for _, gold in known) / len(known)
+def _hash(script: str) -> str:
+    """Give the hash by which the page's policy allows its own script and no other."""
+    return base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
 
 
 def data_uri(png: bytes) -> str:

@@ -7,7 +7,7 @@ from rich.console import Console
 from rich.table import Column, Table
 
 from cvs_med.comparison import Paired
-from cvs_med.report import words
+from cvs_med.report import forest, words
 from cvs_med.statistics.intervals import Interval
 
 _LEVEL = 0.05
@@ -37,11 +37,35 @@ def sentence(pair: Paired) -> str:
     said = f"{first} against {second}, right of {pair.cases}: {counts}."
     if pair.over_folds is None:
         return f"{said} One deal of the folds says little; repeat with other seeds."
-    over_folds = pair.over_folds.p
-    found = over_folds is not None and over_folds < _LEVEL and pair.p_corrected < _LEVEL
     better = first if pair.difference > 0 else second
-    verdict = f"{better} was better on these data" if found else "these runs do not show that one is better"
-    return f"{said} Mean difference {pair.difference:+.1f} ({_interval(pair)}): {verdict}."
+    verdict = (
+        f"on these {pair.cases} cases {better} is right more often than chance explains"
+        if shown(pair)
+        else "these runs do not show a difference, nor that there is none"
+    )
+    return (
+        f"{said} Mean difference {pair.difference:+.1f} cases (95 % interval {_interval(pair)}, over folds p "
+        f"{_p(_folds(pair))}; over cases p {_p(pair.p_corrected)} after Holm): {verdict}."
+    )
+
+
+def shown(pair: Paired) -> bool:
+    """Whether both tests tell the two apart."""
+    over_folds = _folds(pair)
+    return over_folds is not None and over_folds < _LEVEL and pair.p_corrected < _LEVEL
+
+
+def draw(pairs: Sequence[Paired]) -> bytes:
+    """Draw the mean difference of every pair with its interval, as a forest plot (PNG)."""
+    rows = []
+    for pair in pairs:
+        interval = None if pair.over_folds is None else pair.over_folds.interval
+        ends = None if interval is None else (pair.cases * interval.low, pair.cases * interval.high)
+        said = f"{pair.difference:+.1f} of {pair.cases}".replace("-", "\N{MINUS SIGN}")
+        name = f"{pair.first} \N{MINUS SIGN} {pair.second}"
+        rows.append(forest.Row(name, pair.difference, ends, said, "own" if shown(pair) else "other"))
+    reach = max(1.0, *(abs(end) for row in rows for end in (row.value, *(row.ends or ()))))
+    return forest.draw(rows, "images right, first minus second (line: 95 % interval)", (-1.1 * reach, 1.1 * reach), 0)
 
 
 def _folds(pair: Paired) -> float | None:

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 from cvs_med.evaluation import FoldMetrics, Metrics, RunMetrics, Spread
+from cvs_med.report.differences import Difference
 from cvs_med.statistics.metrics import Proportion
 
 NOT_DEFINED = "not defined"
@@ -76,15 +77,41 @@ def siblings(metrics: Metrics) -> str:
     )
 
 
-def beside_baselines(run: RunMetrics) -> str:
-    """Compare the count of the method with the best baseline's; nothing where there is no baseline."""
+def beside_baselines(run: RunMetrics, differences: Sequence[Difference]) -> str:
+    """Compare the count of the method with the best baseline's, and say what the tests show; nothing without one."""
     if not run.baselines:
         return ""
     name, best = max(run.baselines.items(), key=lambda item: item[1].accuracy.successes)
     more = run.result.accuracy.successes - best.accuracy.successes
     compared = f"{more} more than" if more > 0 else f"{-more} fewer than" if more < 0 else "as many as"
     said = f"That is {compared} the best baseline, {method(name)}: {sentence(best.accuracy)}."
-    return f"{said} Whether that difference could be chance is not tested here." if more else said
+    return f"{said} {tested(differences)} Not shown is not the same as equal."
+
+
+def tested(differences: Sequence[Difference]) -> str:
+    """Say from which baselines the paired tests tell the method; nothing where there is no baseline."""
+    parts = [
+        (f"better than {_of([each for each in differences if each.shown and each.more > 0])}", "shown to be "),
+        (f"worse than {_of([each for each in differences if each.shown and each.more < 0])}", "shown to be "),
+        (f"different from {_of([each for each in differences if not each.shown])}", "not shown to be "),
+    ]
+    told = [verb + text for text, verb in parts if not text.endswith(" ")]
+    return f"On these images it is {listed(told, 'and')}." if told else ""
+
+
+def _of(differences: Sequence[Difference]) -> str:
+    return listed([f"{method(each.baseline)} ({p(each.p_corrected)})" for each in differences])
+
+
+def p(value: float) -> str:
+    """Say a p-value, on one line."""
+    said = "p < 0.001" if value < 0.001 else f"p = {value:.3f}" if value < 0.1 else f"p = {value:.2f}"
+    return said.replace(" ", "\N{NO-BREAK SPACE}")
+
+
+def signed(count: int) -> str:
+    """Say a count with its sign, and a minus that is no hyphen."""
+    return f"{count:+d}".replace("-", "\N{MINUS SIGN}")
 
 
 def listed(names: Sequence[str], word: str = "and") -> str:

@@ -14,6 +14,7 @@ from cvs_med import report
 from cvs_med.errors import RunError
 from cvs_med.evaluation import evaluate_run
 from cvs_med.report import gallery, words
+from cvs_med.report.differences import Difference
 from cvs_med.statistics.metrics import proportion
 
 IMAGE = {"image": np.zeros((4, 4, 3), np.uint8)}
@@ -48,6 +49,7 @@ class _Balance(HTMLParser):
     """Follows which elements are open."""
 
     VOID = frozenset({"meta", "img", "br"})
+    """Elements without an end."""
 
     def check(self, text: str) -> None:
         self.open: list[str] = []
@@ -72,8 +74,10 @@ def _read(page: Path) -> _Reader:
 
 def test_the_page_answers_in_order_and_in_words(map_run: Path) -> None:
     page = _read(report.write(map_run))
-    beginning = ["What was asked", "Data", "Protocol", "Results"]
-    assert page.headings == [*beginning, "What the map shows", "Cases", "Limits", "How to repeat it"]
+    beginning = ["What was asked", "Data and groups", "Protocol", "Results", "What the map shows"]
+    assert page.headings == [
+        *beginning, "How far its probabilities can be believed", "Cases", "Limits", "How to repeat it",
+    ]  # fmt: skip
     assert "4 of 6 images (67 %, 95 % Wilson interval 30 to 90 %)" in page.text
     assert "not a medical device" in page.text
     assert "majority class" in page.text
@@ -81,14 +85,14 @@ def test_the_page_answers_in_order_and_in_words(map_run: Path) -> None:
 
 def test_the_page_loads_nothing_and_every_image_has_a_text(map_run: Path) -> None:
     page = _read(report.write(map_run))
-    assert not {"script", "link", "iframe"} & set(page.tags)
-    assert len(page.images) == 4 + 6
+    assert not {"link", "iframe"} & set(page.tags)
+    assert len(page.images) == 6 + 6
     for image in page.images:
         assert len(image["alt"] or "") > 10
         kind, _, data = (image["src"] or "").partition(";base64,")
         assert kind in {"data:image/png", "data:image/jpeg"}
         Image.open(io.BytesIO(b64decode(data))).verify()
-    assert not re.search(r"https?://|@import|url\(", (map_run / "report.html").read_text())
+    assert not re.search(r"https?://|@import|url\(|<script [^>]*src", (map_run / "report.html").read_text())
 
 
 def test_names_and_texts_of_the_run_are_escaped(map_run: Path) -> None:
@@ -114,7 +118,8 @@ def test_the_page_explains_the_heat_maps_that_there_are(map_run: Path) -> None:
 def test_figures_and_overlays_show_something(map_run: Path) -> None:
     report.write(map_run)
     names = {path.name for path in (map_run / "figures").iterdir()}
-    assert names == {"accuracy.png", "confusion.png", "learning.png", "dice.png"}
+    wanted = {"accuracy", "confusion", "learning", "dice", "reliability", "risk_coverage"}
+    assert names == {f"{name}.png" for name in wanted}
     for path in [*(map_run / "figures").iterdir(), *(map_run / "overlays").iterdir()]:
         with Image.open(path) as image:
             colours = image.convert("RGB").getcolors(1 << 20)
@@ -153,7 +158,7 @@ def test_a_second_report_has_the_same_bytes(map_run: Path) -> None:
 
 
 def test_a_long_gallery_says_what_it_leaves_out(map_run: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    sizes = [len(image["src"] or "") for image in _read(report.write(map_run)).images[4:]]
+    sizes = [len(image["src"] or "") for image in _read(report.write(map_run)).images[5:-1]]
     monkeypatch.setattr(gallery, "MOST_BYTES", sum(sizes[:2]) + sizes[2] // 2)
     page = _read(report.write(map_run))
     assert "2 of 6 images are shown here" in page.text
@@ -212,6 +217,9 @@ def test_the_best_baseline_is_compared_by_counts(map_run: Path, right: int, expe
     best = replace(measured.result, accuracy=proportion(4, 6))
     weak = replace(measured.result, accuracy=proportion(1, 6))
     own = replace(measured.result, accuracy=proportion(right, 6))
-    said = words.beside_baselines(replace(measured, result=own, baselines={"majority": weak, "probe": best}))
+    tests = [Difference("majority", 1, 2, 1, 0.01, 0.02), Difference("probe", right - 4, 1, 1, 0.5, 0.5)]
+    said = words.beside_baselines(replace(measured, result=own, baselines={"majority": weak, "probe": best}), tests)
     assert said.startswith(f"That is {expected} the best baseline, probe (frozen features): 4 of 6 images")
-    assert ("difference" in said) == (right != 4)
+    told = said.replace("\N{NO-BREAK SPACE}", " ")
+    assert "shown to be better than majority class (p = 0.020)" in told
+    assert "not shown to be different from probe (frozen features) (p = 0.50)" in told

@@ -1,0 +1,152 @@
+"""What was reached, beside what reaches it without the disease."""
+
+from cvs_med.evaluation import Metrics
+from cvs_med.report import figures, forest, words
+from cvs_med.report.document import Beside, Block, Heading, Picture, Section, Table, Text
+from cvs_med.report.facts import Facts
+from cvs_med.report.figures import Figure
+from cvs_med.report.kept_audit import KeptFinding
+from cvs_med.report.sections import more
+from cvs_med.statistics.metrics import Proportion
+
+_MOST_FOLDS = 20
+"""Folds up to which each has a row of its own."""
+
+
+def results(facts: Facts) -> Section:
+    """Give the accuracy with baselines and shortcuts beside it, then classes and folds."""
+    metrics = facts.metrics
+    right = words.sentence(metrics.result.accuracy)
+    said = f"{words.method(metrics.method)}: {right} were given their reference class."
+    blocks: list[Block] = [
+        Text(f"{said} {words.beside_baselines(metrics, facts.differences)}".strip()),
+        Beside(_methods(facts), _picture(_forest(facts))),
+        Text(metrics.interval_caveat),
+        *more.accuracy_by_group(facts.numbers),
+    ]
+    if "mask-area" in metrics.baselines:
+        blocks.append(
+            Text(
+                "The area of the gold mask is nothing that a new image comes with. It stands here to show how much of "
+                "the class is given away by that one number."
+            )
+        )
+    blocks += _shortcuts(facts)
+    blocks += [Heading("Each class"), Beside(_classes(facts), _picture(figures.confusion(metrics)))]
+    blocks += more.predictive_values(facts.numbers)
+    blocks += [Heading("Each fold"), _folds(facts), Text(_NEVER_POOLED)]
+    return Section("results", "Results", tuple(blocks))
+
+
+_NEVER_POOLED = (
+    "Scores of models trained apart have no common scale, so the AUROC is never computed over several folds at once. "
+    "Where a fold lacks a class it is not defined; the mean is over the other folds."
+)
+
+
+def _picture(figure: Figure) -> Picture:
+    return Picture(figure, f"{figure.title}.")
+
+
+def _methods(facts: Facts) -> Table:
+    tests = {each.baseline: each for each in facts.differences}
+    rows = []
+    for name, metrics in facts.metrics.compared:
+        test = tests.get(name)
+        lead = f"{words.signed(test.more)}\n{words.p(test.p_corrected)}" if test else ""
+        rows.append((words.method(name), _share(metrics.accuracy), *_summary(metrics), lead))
+    return Table(
+        "Accuracy on the same folds, with 95 % intervals. Lead: images that the method has right more than the "
+        "baseline, and p of a paired test (signs flipped by group, Holm's correction)",
+        ("method", "right", "balanced accuracy", "mean AUROC", "lead"),
+        tuple(rows),
+        frozenset({0}),
+    )
+
+
+def _summary(metrics: Metrics) -> tuple[str, str]:
+    return words.percent(metrics.balanced_accuracy), words.number(metrics.mean_auroc)
+
+
+def _share(proportion: Proportion) -> str:
+    return f"{words.counted(proportion)}\n{words.percent(proportion.share)}\n{words.interval(proportion)}"
+
+
+def _forest(facts: Facts) -> Figure:
+    """Draw method, baselines and the shortcuts that the audit found on one axis."""
+    rows = []
+    for place, (name, metrics) in enumerate(facts.metrics.compared):
+        right = metrics.accuracy
+        ends = 100 * right.low, 100 * right.high
+        share, said = 100 * (right.share or 0), words.counted(right)
+        rows.append(forest.Row(words.method(name), share, ends, said, "other" if place else "own"))
+    found = facts.audit.graded("found") if facts.audit else []
+    rows += [_warning(each) for each in found]
+    told = "; ".join(f"{row.name}: {row.said} right" for row in rows)
+    title = "Right answers, with 95 % intervals: the method" + (", the baselines" if facts.metrics.baselines else "")
+    title += " and, as diamonds, what the audit guessed the label from, on folds of its own" if found else ""
+    png = forest.draw(rows, "right, % (line: 95 % interval)", (0, 100))
+    return Figure("accuracy", title, f"Accuracy with intervals. {told}.", png)
+
+
+def _warning(finding: KeptFinding) -> forest.Row:
+    ends = (100 * finding.low, 100 * finding.high) if finding.low is not None and finding.high is not None else None
+    right = finding.right or 0
+    return forest.Row(
+        f"from {finding.probe}", 100 * right / finding.cases, ends, f"{right} of {finding.cases}", "warning"
+    )
+
+
+def _shortcuts(facts: Facts) -> list[Block]:
+    """Say whether the label can be guessed without the disease."""
+    heading = Heading("Can the label be guessed without the disease?")
+    audit = facts.audit
+    if audit is None:
+        unknown = (
+            "Not known: the data set was not audited for shortcuts. The command "
+            f"cvs-med audit --dataset {facts.dataset.name} with --out and this run's folder audits it, and the next "
+            "report shows what it found."
+        )
+        return [heading, Text(unknown, "notice")]
+    found = len(audit.graded("found"))
+    asked = sum(each.right is not None for each in audit.findings)
+    count = f"{found} of {asked} probes" if found else f"None of {asked} probes"
+    introduction = (
+        f"{count} guessed the label better than chance. Each probe sees one thing that is not the disease, or need not "
+        f"be, and guesses the class in {audit.folds} {audit.splits} folds; p is held against {audit.permutations} "
+        "permutations and corrected by Holm. What a probe can use, a network can use too: a result that is no better "
+        "than the best probe is no evidence that the disease was seen."
+    )
+    rows = tuple(_probe(each) for each in audit.findings if each.right is not None)
+    marked = frozenset(n for n, each in enumerate(audit.findings) if each.grade == "found")
+    header = ("probe", "right", "grade", "in words")
+    table = Table("What the shortcut audit found, the surest first", header, rows, marked, prose=True)
+    said = audit.sentences[-1:] if audit.sentences else []
+    return [heading, Text(introduction), table, *map(Text, said)]
+
+
+def _probe(finding: KeptFinding) -> tuple[str, ...]:
+    ends = f"{100 * (finding.low or 0):.0f} to {100 * (finding.high or 0):.0f} %"
+    right = f"{finding.right} of {finding.cases}\n{ends}"
+    grade = finding.grade if finding.p_corrected is None else f"{finding.grade}\n{words.p(finding.p_corrected)}"
+    return finding.probe, right, grade, finding.verdict
+
+
+def _classes(facts: Facts) -> Table:
+    rows = [
+        (each.name, _share(each.sensitivity), _share(each.specificity)) for each in facts.metrics.result.classes
+    ]
+    caption = f"Each class against the others, with 95 % intervals: {words.method(facts.metrics.method)}"
+    return Table(caption, ("class", "sensitivity", "specificity"), tuple(rows))
+
+
+def _folds(facts: Facts) -> Table:
+    compared = facts.metrics.compared
+    rows = [
+        (str(fold.fold), *(words.auroc(metrics.folds[place]) for _, metrics in compared))
+        for place, fold in enumerate(facts.metrics.result.folds[:_MOST_FOLDS])
+    ]
+    rows.append(("mean", *(words.number(metrics.mean_auroc) for _, metrics in compared)))
+    header = ("fold", *(words.method(name) for name, _ in compared))
+    caption = "Macro AUROC, each class against the rest, per fold"
+    return Table(caption, header, tuple(rows), frozenset({len(rows) - 1}))

@@ -1,0 +1,83 @@
+"""How far the probabilities can be believed, and what abstaining would gain."""
+
+import numpy as np
+
+from cvs_med.report import curves, words
+from cvs_med.report.document import Beside, Block, Picture, Section, Table, Text
+from cvs_med.report.facts import Facts
+from cvs_med.statistics import calibration, selective
+from cvs_med.statistics.metrics import proportion
+from cvs_med.statistics.selective import Selection
+from cvs_med.types import Floats, Integers
+
+_COVERAGES = (1.0, 0.9, 0.75, 0.5)
+_RISK = 0.05
+
+
+def trust(facts: Facts) -> Section:
+    """Hold confidence against accuracy, and show which answers are wrong when only the surest are given."""
+    labels = np.array([p.label for p in facts.predictions], dtype=np.int64)
+    probabilities = np.array([p.probabilities for p in facts.predictions], dtype=np.float64)
+    confidences = np.minimum(probabilities.max(axis=1), 1.0)
+    right = probabilities.argmax(axis=1) == labels
+    curve = selective.risk_coverage(confidences, right)
+    bins = 5 if facts.cases < 200 else 10
+    reliability = curves.reliability(calibration.reliability(labels, probabilities, bins))
+    risk = curves.risk_coverage(curve)
+    blocks: list[Block] = [
+        Text(_calibrated(labels, probabilities, bins)),
+        Beside(Picture(reliability, f"{reliability.title}."), Picture(risk, f"{risk.title}.")),
+        Text(_abstaining(confidences, right)),
+        Table(
+            "If only the surest images were answered and the rest sent to a human",
+            ("answered", "wrong among them", "95 % interval"),
+            tuple(_row(_nearest(curve, wanted)) for wanted in _COVERAGES),
+        ),
+    ]
+    return Section("calibration", "How far its probabilities can be believed", tuple(blocks))
+
+
+def _calibrated(labels: Integers, probabilities: Floats, bins: int) -> str:
+    confidence = float(probabilities.max(axis=1).mean())
+    share = float((probabilities.argmax(axis=1) == labels).mean())
+    manner = "bolder than it is right" if confidence > share else "humbler than it is right"
+    error = calibration.calibration_error(labels, probabilities, bins)
+    return (
+        f"The mean confidence is {words.percent(confidence)}, and {words.percent(share)} are right: on the whole the "
+        f"method is {manner}. Brier score {calibration.brier(labels, probabilities):.3f} (0 to 2; small is good), "
+        f"expected calibration error {error:.3f} over {bins} bins of about equally many; with so few images a bin, it "
+        "is above 0 by chance alone. The curves show the probabilities as the networks gave them: nothing was fitted "
+        "to the test images, and the folds' networks, each with a scale of its own, stand in one figure."
+    )
+
+
+def _abstaining(confidences: Floats, right: np.typing.NDArray[np.bool_]) -> str:
+    area = selective.area_under_risk_coverage(confidences, right)
+    assured = selective.assured_threshold(confidences, right, _RISK)
+    said = (
+        f"Mean risk over all coverages: {area:.3f}; if confidence said nothing, it would be {1 - right.mean():.3f}. "
+        "The thresholds below were read off these very images, so new answers will be wrong more often. "
+    )
+    if assured.selection is None:
+        return said + (
+            f"A threshold below which at most {100 * _RISK:.0f} % of future answers are wrong cannot be promised here, "
+            f"with 95 % certainty: it takes at least {assured.needed} answers, all of them right."
+        )
+    return said + (
+        f"Answering only above a confidence of {assured.selection.above:.3f} ({assured.selection.answered} of "
+        f"{right.size} images) keeps the share of wrong answers below {100 * _RISK:.0f} % with 95 % certainty, for "
+        "independent images like these."
+    )
+
+
+def _nearest(curve: tuple[Selection, ...], wanted: float) -> Selection:
+    return min(curve, key=lambda point: abs(point.coverage - wanted))
+
+
+def _row(point: Selection) -> tuple[str, str, str]:
+    wrong = proportion(point.wrong, point.answered)
+    return (
+        f"{point.answered} of {point.n} ({100 * point.coverage:.0f} %)",
+        f"{point.wrong} ({words.percent(wrong.share)})",
+        words.interval(wrong),
+    )

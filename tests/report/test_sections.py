@@ -1,0 +1,94 @@
+"""Sections that are shown where a run knows of them, and the sentences of a comparison."""
+
+import io
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from cvs_med.comparison import Paired
+from cvs_med.datasets.masks import Origin
+from cvs_med.report import compose, pairs
+from cvs_med.report.document import Table, Text
+from cvs_med.report.facts import Facts, gather
+from cvs_med.report.sections import more, trust
+from cvs_med.statistics.cross_validation import CorrectedT
+from cvs_med.statistics.intervals import Interval
+from cvs_med.statistics.paired import SignFlip
+
+SHARE = {"successes": 3, "n": 4, "low": 0.3, "high": 0.95}
+
+
+def texts(facts: Facts) -> str:
+    return " ".join(block.text for block in compose.compose(facts, []).blocks() if isinstance(block, Text))
+
+
+def test_tables_and_figures_are_numbered_in_reading_order(map_run: Path) -> None:
+    captions = [block.caption for block in compose.compose(gather(map_run), []).blocks() if isinstance(block, Table)]
+    assert [caption.partition(".")[0] for caption in captions] == [f"Table {n}" for n in range(1, len(captions) + 1)]
+
+
+def test_stand_in_masks_are_named_as_such(map_run: Path) -> None:
+    assert "stand in for" not in texts(gather(map_run))
+    origin = Origin(
+        method="GrabCut", software={"opencv": "5"}, settings={}, seed=1, dataset="x", part="train", per_class=None,
+        images={"a": "0", "b": "1"}, fallbacks=["a"],
+    )  # fmt: skip
+    (map_run / "masks.json").write_text(origin.model_dump_json())
+    said = texts(gather(map_run))
+    assert "Masks by GrabCut (opencv 5, seed 1), not by hand; 1 of 2 are plain ellipses." in said
+    assert "They stand in for masks by experts." in said
+
+
+def test_numbers_that_only_some_runs_have_are_shown_where_they_are() -> None:
+    value = {"value": SHARE, "prevalence": 0.25}
+    known = {"name": "ill", "positive_predictive_value": value, "negative_predictive_value": value}
+    spread = {"mean": 0.5, "low": 0.1, "high": 0.9, "cases": 3}
+    full = {
+        "result": {"classes": [known], "by_group": {"groups": 28, "interval": (0.6, 0.9)}, "centreline_dice": spread},
+        "balance": {"fold": 2, "class_name": "ill", "largest_deviation": 1.4},
+    }
+    (table,) = more.predictive_values(full)
+    assert isinstance(table, Table)
+    assert table.rows == (("ill", "3 of 4\n75.0 %\n30.0 to 95.0 %", "3 of 4\n75.0 %\n30.0 to 95.0 %", "25.0 %"),)
+    (said,) = more.accuracy_by_group(full)
+    assert isinstance(said, Text)
+    assert "28 groups" in said.text
+    assert "60.0 to 90.0 %" in said.text
+    assert "1.4 away" in said.text
+    assert len(more.centrelines(full, "vessels")) == 1
+    bare = {"result": {"classes": [{"name": "ill"}]}}
+    assert more.predictive_values(bare) == more.accuracy_by_group(bare) == more.centrelines(bare, "vessels") == []
+
+
+def test_what_abstaining_would_gain_is_counted(map_run: Path) -> None:
+    section = trust.trust(gather(map_run))
+    (table,) = (block for block in section.blocks if isinstance(block, Table))
+    assert table.rows[0] == ("6 of 6 (100 %)", "2 (33.3 %)", "9.7 to 70.0 %")
+    # Of the surest answers (0.9, 0.9, 0.8, 0.8), those of one confidence together, one is wrong.
+    assert table.rows[-1][:2] == ("4 of 6 (67 %)", "1 (25.0 %)")
+    assert any(isinstance(block, Text) and "at least 59 answers" in block.text for block in section.blocks)
+
+
+def pair(difference: float, p_folds: float, p_cases: float) -> Paired:
+    interval = Interval(difference / 45 - 0.05, difference / 45 + 0.05)
+    test = CorrectedT(difference / 45, interval, 2.0, 9, p_folds)
+    flip = SignFlip(difference / 45, p_cases, True, 12)
+    return Paired("cvs", "probe", 2, ((36, 30), (35, 31)), difference, 45, test, flip, p_cases)
+
+
+@pytest.mark.parametrize(
+    ("p_folds", "p_cases", "claimed"), [(0.01, 0.01, True), (0.2, 0.01, False), (0.01, 0.2, False)]
+)
+def test_a_difference_is_claimed_only_where_both_tests_find_it(p_folds: float, p_cases: float, claimed: bool) -> None:
+    said = pairs.sentence(pair(5.0, p_folds, p_cases))
+    assert ("more often than chance explains" in said) is claimed
+    assert ("nor that there is none" in said) is not claimed
+    assert f"over folds p {p_folds:.3f}; over cases p {p_cases:.3f} after Holm" in said
+
+
+def test_a_forest_plot_has_a_row_for_every_pair() -> None:
+    few, many = (np.asarray(Image.open(io.BytesIO(pairs.draw([pair(5.0, 0.2, 0.2)] * count)))) for count in (1, 4))
+    assert many.shape[0] > few.shape[0] + 100
+    assert few.std() > 10
