@@ -91,11 +91,12 @@ def cv(
             workers=workers(),
             observer=watch,
         )
-        watch.stage("Writing the report")
         from cvs_med import report
         from cvs_med.report import kept_audit
 
+        watch.stage("Asking from what else the label could be guessed")
         kept_audit.keep(run, datasets.get(dataset), datasets.locate(dataset, data_dir), cache_folder(), workers())
+        watch.stage("Writing the report")
         page = report.write(run)
     _finish(run, page, as_json=as_json)
 
