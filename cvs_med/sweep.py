@@ -14,14 +14,14 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict
 
 from cvs_med import datasets, environment, folds, run_folder, sweep_table
-from cvs_med.datasets import DataSet, masks
+from cvs_med.datasets import DataSet
 from cvs_med.errors import DataError, Problem, RunError
 from cvs_med.evaluation import read_json
 from cvs_med.inference import predict_classes
 from cvs_med.networks import Network
 from cvs_med.protocol import Protocol
 from cvs_med.run_folder import RunFolder
-from cvs_med.setup import Observer, Setup, assemble, require_masks
+from cvs_med.setup import Machine, Observer, Setup, assemble, masked
 from cvs_med.splits import samples_per_class
 from cvs_med.sweep_plan import Cell, Plan
 from cvs_med.sweep_table import Row, Samples, SweepTable
@@ -47,15 +47,6 @@ class Draw(BaseModel):
     train: list[str]
     test: list[str]
     masks: str
-
-
-@dataclass(frozen=True, slots=True)
-class Machine:
-    """Where to compute; see `setup.prepare`."""
-
-    cache_dir: Path
-    accelerator: str
-    workers: int
 
 
 def sweep(
@@ -155,10 +146,7 @@ def _read(plan: Plan, data_dir: Path | None, masks_dir: Path | None) -> _Data:
     origin = "No masks were learnt from."
     if any(each.has_map for each in plan.methods.values()):
         needed = {name for drawn in draws.values() for name in drawn}
-        origin = dataset.notes[0]
-        if masks_dir is not None:
-            cases, origin = masks.attach(cases, masks_dir, needed), masks.describe(masks_dir)
-        require_masks([case for case in cases if case.id in needed])
+        cases, origin = masked(dataset, cases, masks_dir, needed)
     return _Data(dataset, {case.id: case for case in cases}, draws, [case.id for case in test], origin)
 
 

@@ -10,7 +10,8 @@ from PIL import Image
 
 from cvs_med import sweep_table
 from cvs_med.errors import CvsMedError, DataError, ProtocolError, RunError
-from cvs_med.sweep import Machine, sweep
+from cvs_med.setup import Machine
+from cvs_med.sweep import sweep
 from cvs_med.sweep_plan import Plan, methods
 from cvs_med.sweep_table import SweepTable
 from cvs_med.tables import read_predictions

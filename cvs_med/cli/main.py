@@ -11,6 +11,7 @@ from cvs_med.cli.bench import bench
 from cvs_med.cli.compare import compare
 from cvs_med.cli.cv import cv
 from cvs_med.cli.data import data
+from cvs_med.cli.propagate import propagate
 from cvs_med.cli.report import report
 from cvs_med.cli.sweep import sweep, table
 from cvs_med.errors import CvsMedError
@@ -51,6 +52,7 @@ main.add_command(cv)
 main.add_command(compare)
 main.add_command(audit)
 main.add_command(data)
+main.add_command(propagate)
 main.add_command(report)
 main.add_command(sweep)
 main.add_command(table)

@@ -83,7 +83,7 @@ def sweep(
     """
     from cvs_med.cli.machine import accelerator, cache_folder, keep_memory, workers
     from cvs_med.cli.watch import Watch
-    from cvs_med.sweep import Machine
+    from cvs_med.setup import Machine
     from cvs_med.sweep import sweep as run
     from cvs_med.sweep_plan import Plan
     from cvs_med.sweep_plan import methods as find_methods
