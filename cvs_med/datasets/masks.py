@@ -198,6 +198,26 @@ def describe(folder: Path) -> str:
     return origin.sentence() if origin else f"Masks of unknown origin: their folder has no {ORIGIN}."
 
 
+def name_of(folder: Path) -> str:
+    """Give what a sweep calls the masks of a folder, see `Origin.name`; nothing for masks of unknown origin.
+
+    Raises:
+        DataError: there is a `masks.json` that cannot be read.
+    """
+    origin = read_origin(folder)
+    return origin.name if origin else ""
+
+
+def propagated_from(folder: Path) -> int | None:
+    """Say how many masks the masks of a folder were propagated from; None where they were not.
+
+    Raises:
+        DataError: there is a `masks.json` that cannot be read.
+    """
+    origin = read_origin(folder)
+    return origin.learnt.masks if origin and origin.learnt else None
+
+
 def image_digest(case: Case) -> str:
     """Give the first 16 hexadecimal digits of the SHA-256 of an image's pixels.
 
