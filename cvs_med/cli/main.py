@@ -9,6 +9,7 @@ import click
 from cvs_med.cli.audit import audit
 from cvs_med.cli.bench import bench
 from cvs_med.cli.compare import compare
+from cvs_med.cli.cost import cost
 from cvs_med.cli.cv import cv
 from cvs_med.cli.data import data
 from cvs_med.cli.propagate import propagate
@@ -56,4 +57,5 @@ main.add_command(propagate)
 main.add_command(report)
 main.add_command(sweep)
 main.add_command(table)
+main.add_command(cost)
 main.add_command(bench)
