@@ -51,6 +51,7 @@ def propagate(
     """
     from cvs_med import datasets
     from cvs_med.cli.machine import accelerator, cache_folder, keep_memory, workers
+    from cvs_med.cli.protocols import usual
     from cvs_med.cli.watch import Watch
     from cvs_med.propagation import segmentation
     from cvs_med.protocol import load
@@ -62,7 +63,7 @@ def propagate(
     datasets.get(dataset)
     fields = {"dataset": dataset, "training.epochs": epochs, "splits.seed": seed}
     given = [f"{name}={value}" for name, value in fields.items() if value is not None]
-    resolved = load(protocol or _usual(dataset), [*given, *changes])
+    resolved = load(protocol or usual(dataset), [*given, *changes])
     keep_memory()
     with Watch(1, quiet=False, noun="Training") as watch:
         made = segmentation.propagate(
@@ -80,21 +81,6 @@ def propagate(
     reference = mask_grid.title(masks) if masks and not onto else "reference"
     mask_grid.write(picture, made.target.cases, [made.folder, *beside], reference)
     _tell(made, picture)
-
-
-def _usual(dataset: str) -> str:
-    """Take the data set's protocol, else that of the paper which needs no pretrained weights.
-
-    Raises:
-        ProtocolError: there is neither.
-    """
-    from cvs_med.errors import ProtocolError
-    from cvs_med.protocol import catalogue
-
-    names = [name for name in (dataset, f"paper/{dataset}-wideresnet") if name in catalogue()]
-    if not names:
-        raise ProtocolError(f"Expected --protocol with --dataset {dataset}, which has none of its own. Name a file.")
-    return names[0]
 
 
 def _tell(made: "Propagated", picture: Path) -> None:
