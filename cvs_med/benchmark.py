@@ -1,6 +1,7 @@
 """Speed as ratios of things measured in turn in one run: absolute times of a shared machine say little."""
 
 import json
+import math
 import statistics
 import time
 from collections.abc import Callable, Sequence
@@ -8,17 +9,23 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import torch
+from lightning_fabric import Fabric
+from torch.nn.functional import cross_entropy
 
 from cvs_med import cache, datasets, environment, losses
 from cvs_med.batches import PhotographBatches
+from cvs_med.cache import Photographs
 from cvs_med.networks import Network, build_network
-from cvs_med.precision import choose, computing
+from cvs_med.precision import choose, computing, place
 from cvs_med.protocol import Augmentation, Protocol
 from cvs_med.protocol import load as load_protocol
 from cvs_med.training import build_optimiser
 
 _STEPS = 4
 """Training steps that one round times."""
+
+_ONE_BY_ONE = 1000
+"""Images that one round passes through per-image transforms; all of them would take minutes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,26 +91,142 @@ def train(dataset: str, *, data_dir: Path | None, cache_dir: Path, workers: int,
     return Result(ratios, rounds, environment.describe(device, precision))
 
 
+def loader(protocol: Protocol, *, data_dir: Path | None, cache_dir: Path, workers: int, rounds: int) -> Result:
+    """Time a pass of a training part through our batches, against one MONAI dictionary transform for each image.
+
+    Both begin with the images at working size in memory and end with batches of images and masks. The transform turns,
+    zooms, shifts, mirrors and adds noise as the protocol says; colour and crops are left to ours alone.
+
+    Raises:
+        CvsMedError: protocol or data are not as they should be.
+    """
+    source = _source(protocol, torch.device("cpu"), data_dir, cache_dir, workers)
+    count, size = len(source.labels), protocol.training.batch_size
+    chosen = torch.randperm(count, generator=torch.Generator().manual_seed(0)).tolist()
+    some = chosen[:_ONE_BY_ONE]
+
+    def ours() -> None:
+        generator = torch.Generator().manual_seed(0)
+        for start in range(0, count, size):
+            source.training(chosen[start : start + size], generator)
+
+    seconds = _alternate([ours, _one_by_one(source.photographs, some, protocol.augmentation, size)], rounds)
+    batched, single = (statistics.median(times) for times in seconds)
+    rates = count / batched, len(some) / single
+    ratio = Ratio(f"{count} images in batches : MONAI one by one", *rates, rates[0] / rates[1], "images/s")
+    return Result((ratio,), rounds, environment.describe(source.device, "fp32"))
+
+
+def step(
+    protocol: Protocol, *, data_dir: Path | None, cache_dir: Path, accelerator: str, workers: int, rounds: int
+) -> Result:
+    """Time a training step as `training.fit` does it, against the bare network's on one batch that never changes.
+
+    Bare are forward pass, cross-entropy, backward pass and optimiser, with the same numbers and memory; what is over is
+    drawing and changing the batch, and our losses.
+
+    Raises:
+        CvsMedError: protocol or data are not as they should be.
+    """
+    source = _source(protocol, torch.device(accelerator), data_dir, cache_dir, workers)
+    precision = choose(protocol.training.precision, source.device)
+    usual = _stepper(protocol, source, source.classes, precision, torch.channels_last)
+    seconds = _alternate([usual, _bare(protocol, source, precision)], rounds)
+    ours, bare = (1000 * statistics.median(times) / _STEPS for times in seconds)
+    what = f"{protocol.network.backbone}, {_batch(protocol, source)} of {protocol.images.size} pixels, {precision}"
+    ratio = Ratio(f"training step : bare network ({what})", ours, bare, ours / bare, "ms")
+    return Result((ratio,), rounds, environment.describe(source.device, precision))
+
+
+def _source(
+    protocol: Protocol, device: torch.device, data_dir: Path | None, cache_dir: Path, workers: int
+) -> PhotographBatches:
+    """Load the training part of a protocol's data set."""
+    kind = datasets.get(protocol.dataset)
+    cases = [case for case in kind.cases(datasets.locate(kind.name, data_dir)) if case.part != "test"]
+    images = protocol.images
+    photographs = cache.load(cases, size=images.size, crop=images.crop, folder=cache_dir, workers=workers)
+    labels = torch.tensor([case.label for case in cases])
+    return PhotographBatches(photographs, labels, len(kind.class_names), protocol.augmentation, device)
+
+
+def _one_by_one(
+    photographs: Photographs, chosen: Sequence[int], settings: Augmentation, size: int
+) -> Callable[[], None]:
+    """Give a function that passes images through one dictionary transform each, and puts them into batches."""
+    from monai.data.dataloader import DataLoader
+    from monai.data.dataset import Dataset
+    from monai.transforms.compose import Compose
+    from monai.transforms.intensity.dictionary import RandGaussianNoised, ScaleIntensityRanged
+    from monai.transforms.spatial.dictionary import RandAffined, RandFlipd
+
+    keys, side = ["image", "mask"], photographs.images.shape[-1]
+    axes = [axis for axis, name in enumerate(("vertical", "horizontal")) if name in settings.flip]
+    transform = Compose([
+        ScaleIntensityRanged(keys, a_min=0, a_max=255, b_min=0, b_max=1),
+        *(RandFlipd(keys, prob=0.5, spatial_axis=axis) for axis in axes),
+        RandAffined(keys, prob=1, rotate_range=math.radians(settings.turn), scale_range=(settings.zoom,) * 2,
+                    translate_range=(settings.shift * side,) * 2, padding_mode="zeros"),
+        RandGaussianNoised(["image"], prob=1, std=settings.noise),
+    ])  # fmt: skip
+    items = [{"image": photographs.images[case], "mask": photographs.foreground[case][None]} for case in chosen]
+    batches = DataLoader(Dataset(items, transform), batch_size=size, num_workers=0)
+
+    def passing() -> None:
+        for _ in batches:
+            pass
+
+    return passing
+
+
+def _bare(protocol: Protocol, source: PhotographBatches, precision: str) -> Callable[[], None]:
+    """Build a network and give a function that trains it for a few steps on one batch."""
+    torch.manual_seed(0)
+    network = place(build_network(protocol, source.classes).train(), source.device)
+    optimiser = build_optimiser(network, protocol.training)
+    generator = torch.Generator().manual_seed(0)
+    batch = source.training(range(_batch(protocol, source)), generator)
+
+    def steps() -> None:
+        for _ in range(_STEPS):
+            with computing(source.device, precision):
+                output = network(batch.inputs, batch.inside)
+            if output.map_logits is None:
+                loss = cross_entropy(output.class_logits.float(), batch.labels)
+            else:
+                loss = cross_entropy(output.map_logits.float(), batch.label_map)
+            optimiser.zero_grad()
+            torch.autograd.backward(loss)
+            optimiser.step()
+
+    return steps
+
+
+def _batch(protocol: Protocol, source: PhotographBatches) -> int:
+    return min(protocol.training.batch_size, len(source.labels))
+
+
 def _stepper(
     protocol: Protocol, source: PhotographBatches, classes: int, precision: str, memory: torch.memory_format
 ) -> Callable[[], None]:
     """Build a network and give a function that trains it for a few steps."""
     torch.manual_seed(0)
-    network: Network = build_network(protocol, classes).train()
+    fabric = Fabric(accelerator=source.device.type, devices=1)
+    network: Network = build_network(protocol, classes).train().to(source.device)
     network = network.to(memory_format=memory)  # type: ignore[call-overload] # torch's types lack it
-    optimiser = build_optimiser(network, protocol.training)
+    trained, optimiser = fabric.setup(network, build_optimiser(network, protocol.training))
     generator = torch.Generator().manual_seed(0)
-    chosen = list(range(min(protocol.training.batch_size, len(source.labels))))
+    chosen = list(range(_batch(protocol, source)))
 
     def steps() -> None:
         for _ in range(_STEPS):
             batch = source.training(chosen, generator)
             inputs = batch.inputs.contiguous(memory_format=memory) if isinstance(batch.inputs, torch.Tensor) else None
-            with computing(torch.device("cpu"), precision):
-                output = network(inputs, batch.inside)
+            with computing(source.device, precision):
+                output = trained(inputs, batch.inside)
             parts = losses.total(output, batch.label_map, batch.labels, batch.inside, protocol.loss)
             optimiser.zero_grad()
-            torch.autograd.backward(parts["loss"])
+            fabric.backward(parts["loss"])
             optimiser.step()
 
     return steps
@@ -116,6 +239,8 @@ def _alternate(functions: Sequence[Callable[[], None]], rounds: int) -> list[lis
         for function, times in zip(functions, seconds, strict=True):
             start = time.perf_counter()
             function()
+            if torch.cuda.is_available():  # A GPU works on after the call has returned.
+                torch.cuda.synchronize()
             if number:
                 times.append(time.perf_counter() - start)
     return seconds

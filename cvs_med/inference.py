@@ -1,6 +1,6 @@
 """A trained network's answer for one case: class logits, label map, and the evidence, which adds up exactly.
 
-Of many cases at once only the class probabilities are asked for.
+Of many cases at once only the class probabilities, or only the foreground, are asked for.
 """
 
 from collections.abc import Sequence
@@ -108,6 +108,31 @@ def predict_classes(
             with computing(device, precision):
                 logits.append(model(inputs, inside).class_logits.double().cpu())
     return _mean_over_views(network, torch.stack(logits))
+
+
+def predict_foreground(
+    network: Network, source: Source, cases: Sequence[int], *, device: torch.device, precision: str
+) -> Tensor:
+    """Answer for a batch of cases at once: where the foreground of `predict` is, without class and evidence.
+
+    Returns:
+        (B, S, S), the probability of foreground, averaged over the mirrored views; zero outside the field of view.
+
+    Raises:
+        TypeError: the network has no map.
+    """
+    network.eval()
+    model = network.head if network.frozen else network
+    found: list[Tensor] = []
+    with torch.inference_mode():
+        for view, inputs, inside in source.looks(cases):
+            with computing(device, precision):
+                pixels = model(inputs, inside).map_logits
+            if pixels is None:
+                raise TypeError("Expected a network with a map.")
+            foreground = (1 - pixels.float().softmax(dim=1)[:, 0]) * inside
+            found.append(view.undo(foreground).cpu())
+    return torch.stack(found).mean(dim=0)
 
 
 def _mean_over_views(network: Network, logits: Tensor) -> Tensor:

@@ -22,7 +22,7 @@ class Figures(_Entry):
     Attributes:
         network: its name for people.
         backbone: as a protocol writes it; None where a system has none of ours to compare with.
-        method: as a protocol writes it.
+        method: as a sweep names it.
         system: what the publication calls it.
         percent: accuracy by training images of each class.
     """

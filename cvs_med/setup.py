@@ -1,7 +1,7 @@
 """What all folds of a run share: cases, photographs, the encoder, its features, the machine."""
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -14,7 +14,7 @@ from lightning_fabric import Fabric
 from cvs_med import cache, datasets
 from cvs_med.augmentation import flips, views
 from cvs_med.cache import Photographs
-from cvs_med.datasets import DataSet
+from cvs_med.datasets import DataSet, masks
 from cvs_med.errors import DataError, Problem
 from cvs_med.features import NOTHING, Features, extract
 from cvs_med.networks import Network, build_network, load_weights
@@ -35,6 +35,15 @@ class Observer(Interface):
 
     def epoch(self, fold: int, epoch: Epoch) -> None:
         """An epoch of a fold has ended."""
+
+
+@dataclass(frozen=True, slots=True)
+class Machine:
+    """Where to compute; see `prepare`."""
+
+    cache_dir: Path
+    accelerator: str
+    workers: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,8 +110,17 @@ def prepare(
     setup = assemble(
         protocol, dataset, cases, cache_dir=cache_dir, accelerator=accelerator, workers=workers, observer=observer
     )
-    network = setup.network
-    observer.stage("Computing the encoder's features")
+    return with_features(setup, cache_dir)
+
+
+def with_features(setup: Setup, cache_dir: Path) -> Setup:
+    """Compute the encoder's features of all photographs, or read what is there.
+
+    Raises:
+        DataError: the folder cannot be written, or has too little room.
+    """
+    network, protocol = setup.network, setup.protocol
+    setup.observer.stage("Computing the encoder's features")
     with timed(setup.seconds, "features"):
         features = extract(
             network,
@@ -112,7 +130,7 @@ def prepare(
             identity=setup.encoder,
             precision=setup.precision,
             folder=cache_dir,
-            step=observer.counted,
+            step=setup.observer.counted,
         )
     return replace(setup, features=features)
 
@@ -170,6 +188,30 @@ def require_masks(cases: Sequence[Case]) -> None:
     if without:
         expected, found = "a mask for every case, for a method with a map", f"none for {without} of {len(cases)}"
         raise DataError([Problem("what is learnt from", expected, found, "Ask for another method, or add masks.")])
+
+
+def masked(
+    dataset: DataSet, cases: Sequence[Case], masks_dir: Path | None, needed: Collection[str]
+) -> tuple[list[Case], str]:
+    """Give cases the masks of a folder, if one is named, and see that those to be learnt from have one.
+
+    Args:
+        dataset: what the cases are of.
+        cases: all of them.
+        masks_dir: folder of foreground masks, for a data set without.
+        needed: ids that must have a mask.
+
+    Returns:
+        The cases, and a sentence on where the masks come from.
+
+    Raises:
+        DataError: masks are missing or not as they should be.
+    """
+    origin, found = dataset.notes[0], list(cases)
+    if masks_dir is not None:
+        found, origin = masks.attach(cases, masks_dir, needed), masks.describe(masks_dir)
+    require_masks([case for case in found if case.id in needed])
+    return found, origin
 
 
 def _network(protocol: Protocol, classes: int, cache_dir: Path) -> tuple[Network, str]:

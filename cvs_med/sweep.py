@@ -6,7 +6,7 @@ whole table fill a disk. Cells that are finished are read, one that was begun go
 `transfer` also sees the rest of the train part, without its labels.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import product
 from pathlib import Path
@@ -15,16 +15,17 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict
 
 from cvs_med import datasets, environment, folds, run_folder, sweep_table, transfer
-from cvs_med.datasets import DataSet, masks
+from cvs_med.datasets import DataSet
 from cvs_med.errors import DataError, Problem, RunError
 from cvs_med.evaluation import read_json
 from cvs_med.inference import predict_classes
 from cvs_med.networks import Network
 from cvs_med.protocol import Protocol
 from cvs_med.run_folder import RunFolder
-from cvs_med.setup import Observer, Setup, assemble, require_masks
+from cvs_med.setup import Machine, Observer, Setup, assemble
 from cvs_med.splits import samples_per_class
-from cvs_med.sweep_plan import Cell, Plan
+from cvs_med.sweep_masks import NO_MASKS, Masked, read_masks
+from cvs_med.sweep_plan import Cell, Plan, folder_of, parts
 from cvs_med.sweep_table import Row, Samples, SweepTable
 from cvs_med.tables import read_predictions, write_predictions
 from cvs_med.training import Epoch
@@ -41,26 +42,25 @@ _STATES = 6
 
 
 class Draw(BaseModel):
-    """draw.json: who a cell is trained on, who it answers for, and where the masks come from."""
+    """draw.json: what a cell rests on.
+
+    Attributes:
+        train: ids that it is trained on.
+        test: ids that it answers for.
+        masks: where the masks come from.
+        propagated_from: how many masks the masks were propagated from; None where each was made for itself.
+    """
 
     model_config = ConfigDict(frozen=True)
 
     train: list[str]
     test: list[str]
     masks: str
-
-
-@dataclass(frozen=True, slots=True)
-class Machine:
-    """Where to compute; see `setup.prepare`."""
-
-    cache_dir: Path
-    accelerator: str
-    workers: int
+    propagated_from: int | None = None
 
 
 def sweep(
-    plan: Plan, out: Path, *, data_dir: Path | None, masks_dir: Path | None, machine: Machine, observer: Observer
+    plan: Plan, out: Path, *, data_dir: Path | None, masks_dirs: Sequence[Path], machine: Machine, observer: Observer
 ) -> SweepTable:
     """Run every cell of a plan into a run folder, and write the table after each.
 
@@ -69,7 +69,8 @@ def sweep(
         out: run folder, new or of the same protocols; other methods, samples and seeds may be added to it. The table
             has what this plan asks for.
         data_dir: folder of the data set; None looks where `datasets.locate` looks.
-        masks_dir: folder of foreground masks, for a data set without.
+        masks_dirs: folders of foreground masks, for a data set without: one for the methods without brackets, and those
+            that `propagation.segmentation` made for methods such as `cvs(seg-10)`; each says itself which it is.
         machine: where to compute.
         observer: told of progress; a cell counts as a fold.
 
@@ -78,8 +79,9 @@ def sweep(
     """
     with run_folder.alone(out) as folder:
         for name, each in plan.methods.items():
-            run_folder.claim(_made(out / name) / "protocol.yaml", each, begun=any((out / name).glob("*/*/draw.json")))
-        data = _read(plan, data_dir, masks_dir)
+            place = _made(out / folder_of(name))
+            run_folder.claim(place / "protocol.yaml", each, begun=any(place.glob("*/*/draw.json")))
+        data = _read(plan, data_dir, masks_dirs)
         rows: dict[tuple[str, Samples], Row] = {}
         for number, cell in enumerate(plan.cells):
             draw = data.draw(cell)
@@ -102,23 +104,34 @@ class _Data:
 
     Attributes:
         dataset: what it is.
-        cases: id to case, with masks where there are any.
+        masked: its cases, by what the masks are called.
         train: ids of the whole train part.
         draws: ids to learn from, for every number of samples and seed.
         test: ids to answer for.
-        origin: of the masks, as a sentence.
     """
 
     dataset: DataSet
-    cases: dict[str, Case]
+    masked: dict[str, Masked]
     train: list[str]
     draws: dict[tuple[Samples, int], list[str]]
     test: list[str]
-    origin: str
+
+    def of(self, method: str) -> Masked:
+        """Give the cases with the masks of a method."""
+        return self.masked[parts(method)[1]]
 
     def draw(self, cell: Cell) -> Draw:
-        """Say who a cell is trained on and who it answers for."""
-        return Draw(train=self.draws[cell.samples, cell.seed], test=self.test, masks=self.origin)
+        """Say what a cell rests on."""
+        used = self.of(cell.method)
+        train = self.draws[cell.samples, cell.seed]
+        return Draw(train=train, test=self.test, masks=used.origin, propagated_from=used.propagated_from)
+
+    def origin(self, methods: Mapping[str, Protocol]) -> str:
+        """Say where the masks of all methods come from, of each by its name if they differ."""
+        origins = {name: self.of(name).origin for name, each in methods.items() if each.has_map}
+        if len(set(origins.values())) > 1:
+            return " ".join(f"{name}: {origin}" for name, origin in origins.items())
+        return next(iter(origins.values()), NO_MASKS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,7 +153,7 @@ class _Numbered:
         self.observer.epoch(self.number, epoch)
 
 
-def _read(plan: Plan, data_dir: Path | None, masks_dir: Path | None) -> _Data:
+def _read(plan: Plan, data_dir: Path | None, masks_dirs: Sequence[Path]) -> _Data:
     """Read the data set, draw for every cell, and check all draws and their masks before anything is trained."""
     first = next(iter(plan.methods.values()))
     dataset = datasets.get(first.dataset)
@@ -155,15 +168,9 @@ def _read(plan: Plan, data_dir: Path | None, masks_dir: Path | None) -> _Data:
     if plan.test_per_class is not None:
         chosen = set(samples_per_class(test, plan.test_per_class, dataset.class_names, _TEST_SEED))
         test = [case for case in test if case.id in chosen]
-    origin = "No masks were learnt from."
-    if any(each.has_map for each in plan.methods.values()):
-        needed = {name for drawn in draws.values() for name in drawn}
-        origin = dataset.notes[0]
-        if masks_dir is not None:
-            cases, origin = masks.attach(cases, masks_dir, needed), masks.describe(masks_dir)
-        require_masks([case for case in cases if case.id in needed])
-    by_id = {case.id: case for case in cases}
-    return _Data(dataset, by_id, [case.id for case in train], draws, [case.id for case in test], origin)
+    needed = {name for drawn in draws.values() for name in drawn}
+    masked = read_masks(plan, dataset, cases, masks_dirs, needed)
+    return _Data(dataset, masked, [case.id for case in train], draws, [case.id for case in test])
 
 
 def _part(cases: Sequence[Case], dataset: DataSet, name: str) -> list[Case]:
@@ -230,14 +237,15 @@ def _assemble(
 
     No test image shows its mask to anything, nor does an image without a label, so that none need be decoded.
     """
-    learnt = [data.cases[name] for name in draw.train]
+    cases = data.of(cell.method).cases
+    learnt = [cases[name] for name in draw.train]
     if chosen.method == "transfer":
-        learnt = [replace(data.cases[name], mask=None) for name in data.train]
+        learnt = [replace(cases[name], mask=None) for name in data.train]
     seeded = chosen.model_copy(update={"splits": chosen.splits.model_copy(update={"seed": cell.seed})})
     return assemble(
         seeded,
         data.dataset,
-        learnt + [replace(data.cases[name], mask=None) for name in draw.test],
+        learnt + [replace(cases[name], mask=None) for name in draw.test],
         cache_dir=machine.cache_dir,
         accelerator=machine.accelerator,
         workers=machine.workers,
@@ -267,7 +275,7 @@ def _table(plan: Plan, data: _Data, rows: Sequence[Row]) -> SweepTable:
         dataset=first.dataset,
         backbone=first.network.backbone,
         augmentation=plan.recipe,
-        masks=data.origin,
+        masks=data.origin(plan.methods),
         rows=tuple(rows),
     )
 

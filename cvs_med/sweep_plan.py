@@ -19,7 +19,7 @@ class Plan:
     """What is asked for.
 
     Attributes:
-        methods: each method's protocol; all of one data set and one backbone.
+        methods: each method's protocol, by a name as `parts` takes it; all of one data set and one backbone.
         recipe: whose augmentation the methods train with, see `methods`.
         samples: numbers of training images per class.
         seeds: how many; they are 0, 1, 2 ...
@@ -57,7 +57,18 @@ class Cell:
     def folder(self) -> Path:
         """Its place in the run folder."""
         draw = "full" if self.samples == "full" else f"{self.samples}-per-class"
-        return Path(self.method, draw, f"seed-{self.seed}")
+        return Path(folder_of(self.method), draw, f"seed-{self.seed}")
+
+
+def parts(name: str) -> tuple[str, str]:
+    """Take a name such as `cvs(seg-10)` apart: the method, and what its masks are called; plain ones by nothing."""
+    method, opened, rest = name.partition("(")
+    return (method, rest.removesuffix(")")) if opened and rest.endswith(")") else (name, "")
+
+
+def folder_of(name: str) -> str:
+    """Name the folder of a method in a run folder: `cvs-seg-10` for `cvs(seg-10)`."""
+    return "-".join(part for part in parts(name) if part)
 
 
 def methods(source: str, names: Sequence[str], settings: Sequence[str], recipe: Recipe) -> dict[str, Protocol]:
@@ -66,7 +77,7 @@ def methods(source: str, names: Sequence[str], settings: Sequence[str], recipe: 
     Args:
         source: a protocol, by name or file.
         names: methods; none for that of the protocol. A method's protocol is SOURCE itself if it is of that method,
-            else SOURCE-METHOD, else SOURCE with its method changed.
+            else SOURCE-METHOD, else SOURCE with its method changed. `cvs(seg-10)` is cvs with the masks called seg-10.
         settings: changes of all of them, such as `training.epochs=3`.
         recipe: `paper` trains each method with the augmentation of its own protocol, `same` all with that of SOURCE.
 
@@ -74,7 +85,7 @@ def methods(source: str, names: Sequence[str], settings: Sequence[str], recipe: 
         ProtocolError: a protocol is not valid, cannot be swept, or is of another data set or backbone than SOURCE.
     """
     first = protocol.load(source, settings)
-    found = {name: _of_method(source, name, settings, first) for name in names or [first.method]}
+    found = {name: _of_method(source, parts(name)[0], settings, first) for name in names or [first.method]}
     if recipe == "same":
         found = {name: each.model_copy(update={"augmentation": first.augmentation}) for name, each in found.items()}
     for name, each in found.items():
@@ -99,12 +110,14 @@ def _require_alike(name: str, found: Protocol, first: Protocol) -> None:
     """
     trainable = found.network.trainable if name == "transfer" else "all"
     for what, own, expected in (
-        ("method", found.method, name),
+        ("method", found.method, parts(name)[0]),
         ("dataset", found.dataset, first.dataset),
         ("network.backbone", found.network.backbone, first.network.backbone),
         ("network.trainable", found.network.trainable, trainable),
     ):
         if own != expected:
             raise ProtocolError(f"The protocol for {name}: expected {what} {expected} in this sweep, found {own}.")
+    if parts(name)[1] and not found.has_map:
+        raise ProtocolError(f"Expected masks in brackets only for a method with a map, found {name}.")
     if name == "probe":
         raise ProtocolError("Expected methods that train a network, found probe. Leave it out of --methods.")

@@ -1,4 +1,4 @@
-"""The tables of a run folder, out and in: predictions.csv and segmentation.csv.
+"""The tables of a run folder, out and in: predictions.csv, segmentation.csv and masks.csv.
 
 Numbers are written so that reading gives the same bits back, and rows in the order given, so that equal results are
 equal bytes. Reading is strict: a run folder may have been edited, and a result must not rest on half a row.
@@ -41,6 +41,25 @@ class Segmentation:
     dice_native: float | None
     predicted_fraction: float | None
     gold_fraction: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class MaskRow:
+    """One row of masks.csv, a mask of a folder that propagation made; None is not known.
+
+    Attributes:
+        case_id: the case's name.
+        source: `given`, as it was learnt from; `propagated`, predicted; `guessed`, where no foreground was predicted.
+        confidence: mean over the field of view of the probability of what each pixel was taken for.
+        fraction: share of the image that is foreground.
+        dice: overlap of a predicted mask with the reference, where there is one.
+    """
+
+    case_id: str
+    source: str
+    confidence: float | None
+    fraction: float | None
+    dice: float | None
 
 
 def write_bytes(path: Path, content: bytes) -> None:
@@ -91,6 +110,22 @@ def read_segmentation(path: Path) -> list[Segmentation]:
     return _read_table(path, _SEGMENTATION_HEADER, _segmentation)
 
 
+def write_masks(path: Path, rows: Sequence[MaskRow]) -> None:
+    """Write masks.csv; what is not known stays empty."""
+    _write_table(path, _MASKS_HEADER, ([r.case_id, r.source, *map(_exact, astuple(r)[2:])] for r in rows))
+
+
+def read_masks(path: Path) -> list[MaskRow]:
+    """Read masks.csv.
+
+    Raises:
+        RunError: the header is another one, or a row has an unknown source or something else than shares from 0 to 1.
+    """
+    return _read_table(path, _MASKS_HEADER, _mask)
+
+
+_MASKS_HEADER = [field.name for field in fields(MaskRow)]
+_SOURCES = ("given", "propagated", "guessed")
 _SEGMENTATION_HEADER = [field.name for field in fields(Segmentation)]
 
 
@@ -152,6 +187,13 @@ def _prediction(row: list[str], numbers: dict[str, int]) -> Prediction:
 def _segmentation(row: list[str]) -> Segmentation:
     case_id, fold, *shares = row
     return Segmentation(_case_id(case_id), _fold(fold), *(_share(share) if share else None for share in shares))
+
+
+def _mask(row: list[str]) -> MaskRow:
+    case_id, source, *shares = row
+    if source not in _SOURCES:
+        raise ValueError(f"expected one of the sources {', '.join(_SOURCES)}, found {source!r}")
+    return MaskRow(_case_id(case_id), source, *(_share(share) if share else None for share in shares))
 
 
 def _case_id(text: str) -> str:

@@ -3,8 +3,10 @@ import shlex
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pytest
 from click.testing import CliRunner
+from PIL import Image
 
 from cvs_med.cli import main
 
@@ -27,7 +29,10 @@ def test_there_are_commands_to_test() -> None:
 
 
 # The 1,797 digits take long; tests/test_protocols.py runs their protocol on a few, and the sweeps of the paper.
-@pytest.mark.parametrize("line", [line for line in command_lines() if "digits" not in line and "sweep" not in line])
+ELSEWHERE = ("digits", "sweep", "propagate")
+
+
+@pytest.mark.parametrize("line", [line for line in command_lines() if not any(word in line for word in ELSEWHERE)])
 def test_a_command_line_of_the_docs_runs(
     line: str,
     make_fundus: Callable[..., Path],
@@ -50,3 +55,27 @@ def test_a_command_line_of_the_docs_runs(
     result = CliRunner().invoke(main, [*words, *options])
     expected = 2 if words[:2] == ["data", "fetch"] else 0  # checksums tell the tiny folders from the authors' files
     assert result.exit_code == expected, result.output
+
+
+def test_the_commands_for_propagated_masks_give_their_row(
+    make_cifar10: Callable[..., Path],
+    make_record: Callable[[int, bytes], bytes],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    make_cifar10("cifar-10-batches-bin", counts={"data_batch_1.bin": 100, "test_batch.bin": 10})
+    (tmp_path / "cifar-100-binary").mkdir()
+    (tmp_path / "cifar-100-binary" / "train.bin").write_bytes(make_record(0, bytes([0, 0])))
+    (tmp_path / "masks").mkdir()
+    for number in range(100):
+        Image.fromarray(np.eye(32, dtype=np.uint8) * 255).save(tmp_path / "masks" / f"data_batch_1-{number:05d}.png")
+    lines = [line for line in command_lines() if "seg-10" in line]
+    (whole, onto), (sweep,) = ([line for line in lines if line.startswith(word)] for word in ("propagate", "sweep"))
+    cheap = ["--device", "cpu", "--set", "network.backbone=wideresnet-10-1", "--set", "training.steps=1"]
+    small = {sweep: ["--samples-per-class", "1", "--seeds", "1"]}
+    for line in (whole, onto, sweep):
+        result = CliRunner().invoke(main, [*shlex.split(line), *cheap, *small.get(line, [])])
+        assert result.exit_code == 0, result.output
+    assert "| cvs(seg-10) |" in (tmp_path / "sweep-seg-10" / "table.md").read_text()
+    assert [path.name for path in (tmp_path / "seg-10" / "cifar100").glob("*.png")] == ["train-00000.png"]

@@ -22,7 +22,10 @@ FLOORS = (
         "cache", "tables", "batches", "features", "embedding", "training", "inference", "evaluation", "baselines",
         "environment", "reported", "run_folder", "sweep_plan", "sweep_table", "audit",
     },
-    {"setup", "folds", "experiment", "propagation", "comparison", "sweep", "transfer"},
+    {
+        "setup", "folds", "experiment", "propagation", "comparison", "sweep", "sweep_masks", "transfer",
+        "annotation_cost",
+    },
     {"report", "benchmark"},
     {"cli"},
 )  # fmt: skip

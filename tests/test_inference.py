@@ -8,7 +8,7 @@ from torch import Generator, Tensor
 
 from cvs_med.augmentation import View, flips
 from cvs_med.batches import Batch, Look
-from cvs_med.inference import AnsweredMap, predict, predict_classes
+from cvs_med.inference import AnsweredMap, predict, predict_classes, predict_foreground
 from cvs_med.label_maps import QS
 from cvs_med.networks import Network, build_network
 from cvs_med.protocol import Augmentation, Protocol
@@ -171,3 +171,20 @@ def test_a_pixel_is_foreground_where_that_is_more_probable_than_background() -> 
     answered = AnsweredMap(pixels)
     assert answered.label_map.tolist() == [[0, 1, 2]]
     torch.testing.assert_close(answered.foreground, torch.tensor([[0.4, 0.6, 0.9]]))
+
+
+@every_precision
+@pytest.mark.parametrize("method", ["cvs", "multitask"])
+@pytest.mark.parametrize("trainable", ["all", "head"])
+def test_foreground_of_a_batch_is_that_of_the_single_answer(precision: str, method: str, trainable: str) -> None:
+    network = a_network(method, trainable, loss={"class_weight": 1})
+    source = OnePhotograph(all_flips, network if trainable == "head" else None)
+    answer = predict(network, source, 0, device=CPU, precision=precision)
+    found = predict_foreground(network, source, [0], device=CPU, precision=precision)
+    assert answer.map is not None
+    torch.testing.assert_close(found[0], answer.map.foreground * source.inside[0], atol=1e-6, rtol=0)
+
+
+def test_without_a_map_there_is_no_foreground() -> None:
+    with pytest.raises(TypeError, match="Expected a network with a map"):
+        predict_foreground(a_network("classification"), OnePhotograph([View()]), [0], device=CPU, precision="fp32")

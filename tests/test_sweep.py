@@ -9,9 +9,12 @@ import pytest
 from PIL import Image
 
 from cvs_med import sweep_table
+from cvs_med.datasets.masks import Learnt, Origin
+from cvs_med.datasets.masks import write as write_masks
 from cvs_med.errors import CvsMedError, DataError, ProtocolError, RunError
-from cvs_med.sweep import Machine, sweep
-from cvs_med.sweep_plan import Plan, methods
+from cvs_med.setup import Machine
+from cvs_med.sweep import sweep
+from cvs_med.sweep_plan import Cell, Plan, methods, parts
 from cvs_med.sweep_table import SweepTable
 from cvs_med.tables import read_predictions
 
@@ -68,7 +71,7 @@ def run(protocol: str, make_mnist: Callable[..., Path], tmp_path: Path) -> Sweep
         seeds: int = 1,
         per_class: int | None = None,
         data: Path | None = None,
-        masks: Path | None = None,
+        masks: Sequence[Path] = (),
         observer: Silent | None = None,
     ) -> tuple[SweepTable, Silent]:
         if data is None and not (tmp_path / "mnist").exists():
@@ -78,7 +81,7 @@ def run(protocol: str, make_mnist: Callable[..., Path], tmp_path: Path) -> Sweep
         machine = Machine(tmp_path / "cache", "cpu", 1)
         folder = data or tmp_path / "mnist"
         out = tmp_path / name
-        return sweep(plan, out, data_dir=folder, masks_dir=masks, machine=machine, observer=watching), watching
+        return sweep(plan, out, data_dir=folder, masks_dirs=masks, machine=machine, observer=watching), watching
 
     return start
 
@@ -206,10 +209,10 @@ def test_a_data_set_without_masks_takes_them_from_a_folder(run: Sweep, cifar10: 
     for number in range(20):
         Image.fromarray(square).save(tmp_path / "masks" / f"data_batch_1-{number:05d}.png")
     with pytest.raises(DataError, match=r"expected a mask ID\.png for every image needed"):
-        run("run", *settings, data=cifar10, masks=tmp_path / "masks")
+        run("run", *settings, data=cifar10, masks=[tmp_path / "masks"])
     for number in range(20, 40):
         Image.fromarray(square).save(tmp_path / "masks" / f"data_batch_1-{number:05d}.png")
-    table, _ = run("run", *settings, data=cifar10, masks=tmp_path / "masks")
+    table, _ = run("run", *settings, data=cifar10, masks=[tmp_path / "masks"])
     assert "unknown origin" in table.masks
 
 
@@ -242,3 +245,64 @@ def test_what_cannot_be_swept_is_refused(
 ) -> None:
     with pytest.raises(ProtocolError, match=said):
         methods(protocol, names, settings, "paper")
+
+
+def a_mask_folder(folder: Path, seg: int | None, side: int) -> Path:
+    """Write squares as masks of all tiny images of CIFAR-10 to train on; those of Seg-M know that they are."""
+    square = np.zeros((32, 32), dtype=bool)
+    square[:side, :side] = True
+    learnt = None if seg is None else Learnt(per_class=seg, masks=10 * seg, dataset="cifar10",
+                                             backbone="wideresnet-28-10", origin="By hand.", given=[])  # fmt: skip
+    origin = Origin(method="GrabCut" if seg is None else f"Seg-{seg}", software={}, settings={}, seed=0,
+                    dataset="cifar10", part="train", per_class=None, images={}, fallbacks=[],
+                    learnt=learnt)  # fmt: skip
+    write_masks(folder, {f"data_batch_1-{number:05d}": square for number in range(40)}, origin)
+    return folder
+
+
+CIFAR = ("dataset=cifar10", "images.size=32")
+
+
+def test_methods_with_masks_in_brackets_learn_from_propagated_ones(run: Sweep, cifar10: Path, tmp_path: Path) -> None:
+    folders = [a_mask_folder(tmp_path / f"masks-{seg}", seg, 4 + seg) for seg in (2, 4)]
+    folders.append(a_mask_folder(tmp_path / "grabcut", None, 20))
+    names = ("cvs", "classification", "cvs(seg-2)", "cvs(seg-4)")
+    table, _ = run("run", *CIFAR, of=names, data=cifar10, masks=folders)
+    assert table.methods == list(names)
+    drawn = {name: json.loads((tmp_path / "run" / folder / "1-per-class/seed-0/draw.json").read_text())
+             for name, folder in zip(names, ("cvs", "classification", "cvs-seg-2", "cvs-seg-4"), strict=True)}
+    assert len({tuple(draw["train"]) for draw in drawn.values()}) == 1
+    assert [draw["propagated_from"] for draw in drawn.values()] == [None, None, 20, 40]
+    assert "Masks by Seg-2" in drawn["cvs(seg-2)"]["masks"]
+    for words in ("cvs: Masks by GrabCut", "cvs(seg-4): Masks by Seg-4"):
+        assert words in table.masks
+    keys = {json.loads((tmp_path / "run" / folder / "1-per-class/seed-0/inputs.json").read_text())["photographs"]
+            for folder in ("cvs", "cvs-seg-2", "cvs-seg-4")}
+    assert len(keys) == 3  # Each learns from its own masks.
+
+
+@pytest.mark.parametrize(
+    ("names", "segs", "said"),
+    [
+        (("cvs(seg-2)",), (), "found none for methods that ask for seg-2"),
+        (("cvs(seg-2)",), (4,), r"found .*\(seg-4\) for methods that ask for seg-2"),
+        (("cvs",), (2,), r"found .*\(seg-2\) for methods that ask for no propagated masks"),
+        (("cvs(seg-2)",), (2, 2), r"\(seg-2\), .*\(seg-2\)"),
+        (("classification(seg-2)",), (2,), r"only for a method with a map, found classification\(seg-2\)"),
+    ],
+)
+def test_methods_and_folders_of_masks_agree(
+    run: Sweep, cifar10: Path, tmp_path: Path, names: tuple[str, ...], segs: tuple[int, ...], said: str
+) -> None:
+    folders = [a_mask_folder(tmp_path / f"masks-{place}", seg, 8) for place, seg in enumerate(segs)]
+    with pytest.raises(CvsMedError, match=said):
+        run("run", *CIFAR, of=names, data=cifar10, masks=folders)
+
+
+@pytest.mark.parametrize(
+    ("name", "method", "called", "folder"),
+    [("cvs", "cvs", "", "cvs"), ("cvs(seg-10)", "cvs", "seg-10", "cvs-seg-10"), ("cvs(seg", "cvs(seg", "", "cvs(seg")],
+)
+def test_a_name_is_a_method_and_its_masks(name: str, method: str, called: str, folder: str) -> None:
+    assert parts(name) == (method, called)
+    assert Cell(name, 5, 2).folder == Path(folder, "5-per-class", "seed-2")

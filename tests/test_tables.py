@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from cvs_med import tables
 from cvs_med.errors import RunError
+from cvs_med.tables import MaskRow
 from cvs_med.types import Prediction
 
 NAMES = ["healthy", "diabetic retinopathy"]
@@ -90,3 +91,13 @@ def test_a_write_that_fails_leaves_the_old_file_and_no_other(tmp_path: Path, mon
     with pytest.raises(OSError, match="no space"):
         tables.write_bytes(path, b"new")
     assert [(file.name, file.read_bytes()) for file in tmp_path.iterdir()] == [("file", b"old")]
+
+
+def test_masks_come_back_and_an_unknown_source_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "masks.csv"
+    rows = [MaskRow("a", "given", None, 0.25, None), MaskRow("b", "propagated", 1 / 3, 0.5, 0.1)]
+    tables.write_masks(path, rows)
+    assert tables.read_masks(path) == rows
+    path.write_text(path.read_text().replace("given", "manual"))
+    with pytest.raises(RunError, match="line 2: expected one of the sources given, propagated, guessed"):
+        tables.read_masks(path)

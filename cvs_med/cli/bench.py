@@ -25,3 +25,62 @@ def train(dataset: str, data_dir: Path | None, rounds: int, as_json: bool) -> No
         dataset, data_dir=data_dir, cache_dir=cache_folder(), workers=workers(), rounds=rounds
     )
     click.echo(result.to_json() if as_json else result.to_table())
+
+
+@bench.command()
+@click.option("--dataset", required=True, help="Name of the data set, such as mnist.")
+@click.option("--data-dir", type=click.Path(path_type=Path, file_okay=False), help="Its folder.")
+@click.option("--protocol", help="Protocol by name or file.  [default: that of the data set, else its Wide-ResNet]")
+@click.option("--rounds", type=click.IntRange(1), default=5, show_default=True, help="Alternating rounds.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON instead of a table.")
+def loader(dataset: str, data_dir: Path | None, protocol: str | None, rounds: int, as_json: bool) -> None:
+    """Compare our batches of small images, with augmentation, with one MONAI dictionary transform for each image."""
+    from cvs_med import benchmark
+    from cvs_med.cli.machine import cache_folder, keep_memory, workers
+    from cvs_med.cli.protocols import usual
+    from cvs_med.protocol import load
+
+    keep_memory()
+    chosen = load(protocol or usual(dataset), [f"dataset={dataset}"])
+    result = benchmark.loader(chosen, data_dir=data_dir, cache_dir=cache_folder(), workers=workers(), rounds=rounds)
+    click.echo(result.to_json() if as_json else result.to_table())
+
+
+@bench.command()
+@click.option("--dataset", required=True, help="Name of the data set, such as mnist.")
+@click.option("--data-dir", type=click.Path(path_type=Path, file_okay=False), help="Its folder.")
+@click.option("--protocol", help="Protocol by name or file.  [default: that of the data set, else its Wide-ResNet]")
+@click.option("--backbone", help="Encoder, such as wideresnet-16-2 for a small machine.  [default: the protocol's]")
+@click.option("--batch-size", type=click.IntRange(2), help="Images of a step.  [default: the protocol's]")
+@click.option("--device", type=click.Choice(["auto", "cpu", "cuda"]), default="auto", help="Where to compute.")
+@click.option("--rounds", type=click.IntRange(1), default=5, show_default=True, help="Alternating rounds of 4 steps.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON instead of a table.")
+def step(
+    dataset: str,
+    data_dir: Path | None,
+    protocol: str | None,
+    backbone: str | None,
+    batch_size: int | None,
+    device: str,
+    rounds: int,
+    as_json: bool,
+) -> None:
+    """Compare a training step, with its batch and its losses, with that of the bare network."""
+    from cvs_med import benchmark
+    from cvs_med.cli.machine import accelerator, cache_folder, keep_memory, workers
+    from cvs_med.cli.protocols import usual
+    from cvs_med.protocol import load
+
+    keep_memory()
+    fields = {"dataset": dataset, "network.backbone": backbone, "training.batch_size": batch_size}
+    given = [f"{name}={value}" for name, value in fields.items() if value is not None]
+    chosen = load(protocol or usual(dataset), given)
+    result = benchmark.step(
+        chosen,
+        data_dir=data_dir,
+        cache_dir=cache_folder(),
+        accelerator=accelerator(device),
+        workers=workers(),
+        rounds=rounds,
+    )
+    click.echo(result.to_json() if as_json else result.to_table())

@@ -10,8 +10,10 @@ from cvs_med.cli.audit import audit
 from cvs_med.cli.bench import bench
 from cvs_med.cli.checklist import card, checklist
 from cvs_med.cli.compare import compare
+from cvs_med.cli.cost import cost
 from cvs_med.cli.cv import cv
 from cvs_med.cli.data import data
+from cvs_med.cli.propagate import propagate
 from cvs_med.cli.report import report
 from cvs_med.cli.sweep import sweep, table
 from cvs_med.errors import CvsMedError
@@ -52,9 +54,11 @@ main.add_command(cv)
 main.add_command(compare)
 main.add_command(audit)
 main.add_command(data)
+main.add_command(propagate)
 main.add_command(report)
 main.add_command(checklist)
 main.add_command(card)
 main.add_command(sweep)
 main.add_command(table)
+main.add_command(cost)
 main.add_command(bench)

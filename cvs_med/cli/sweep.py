@@ -50,7 +50,7 @@ class _Samples(click.ParamType["tuple[Samples, ...]"]):
 @click.argument("protocol")
 @click.option("--samples-per-class", "samples", type=_Samples(), default="1,5,10", show_default=True,
               help="Training images of each class; full takes all.")
-@click.option("--methods", type=_Names(), default="", help="Methods, such as cvs,classification.  "
+@click.option("--methods", type=_Names(), default="", help="Methods, such as cvs,cvs(seg-10),classification.  "
               "[default: the protocol's]")
 @click.option("--augmentation", "recipe", type=click.Choice(["paper", "same"]), default="paper", show_default=True,
               help="Each method's own, or the protocol's for all methods.")
@@ -58,7 +58,8 @@ class _Samples(click.ParamType["tuple[Samples, ...]"]):
 @click.option("--test-per-class", default="all", show_default=True, help="Test images of each class, or all.")
 @click.option("--epochs", type=int, help="Epochs of every training.")
 @click.option("--data-dir", type=_FOLDER, help="Folder of the data set.  [default: CVS_MED_DATA, or the user's folder]")
-@click.option("--masks", type=_FOLDER, help="Folder of foreground masks, for a data set without.")
+@click.option("--masks", type=_FOLDER, multiple=True, help="Folder of foreground masks, for a data set without; "
+              "also one that propagate made, for cvs(seg-10).")
 @click.option("--device", type=click.Choice(["auto", "cpu", "cuda"]), default="auto", help="Where to compute.")
 @click.option("--set", "changes", multiple=True, metavar="KEY=VALUE", help="Change any field: training.batch_size=8.")
 @click.option("--out", type=_FOLDER, help="Run folder.  [default: a folder of its own under runs/]")
@@ -71,7 +72,7 @@ def sweep(
     test_per_class: str,
     epochs: int | None,
     data_dir: Path | None,
-    masks: Path | None,
+    masks: tuple[Path, ...],
     device: str,
     changes: tuple[str, ...],
     out: Path | None,
@@ -83,7 +84,7 @@ def sweep(
     """
     from cvs_med.cli.machine import accelerator, cache_folder, keep_memory, workers
     from cvs_med.cli.watch import Watch
-    from cvs_med.sweep import Machine
+    from cvs_med.setup import Machine
     from cvs_med.sweep import sweep as run
     from cvs_med.sweep_plan import Plan
     from cvs_med.sweep_plan import methods as find_methods
@@ -95,7 +96,7 @@ def sweep(
     machine = Machine(cache_folder(), accelerator(device), workers())
     keep_memory()
     with Watch(len(plan.cells), quiet=False, noun="Cell", alike=False) as watch:
-        table = run(plan, folder, data_dir=data_dir, masks_dir=masks, machine=machine, observer=watch)
+        table = run(plan, folder, data_dir=data_dir, masks_dirs=masks, machine=machine, observer=watch)
     click.echo(f"{table.title}\n")
     _show(*table.grid())
     click.echo(f"\n{table.masks}\nTable: {folder / 'table.md'}")

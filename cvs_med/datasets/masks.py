@@ -30,6 +30,28 @@ MOST_NAMES = 50
 """Most ids that one message lists."""
 
 
+class Learnt(BaseModel):
+    """What a network that predicted masks has learnt from (the paper's segmentation label propagation, Seg-M).
+
+    Attributes:
+        per_class: M, masks of each class.
+        masks: all of them.
+        dataset: name of the data set that they are of.
+        backbone: encoder of the network.
+        origin: where they come from, as a sentence.
+        given: ids of the new folder whose mask is one of them, not predicted.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    per_class: int
+    masks: int
+    dataset: str
+    backbone: str
+    origin: str
+    given: list[str]
+
+
 class Origin(BaseModel):
     """How the masks of a folder were made; the content of `masks.json`.
 
@@ -42,7 +64,8 @@ class Origin(BaseModel):
         part: its part that they are of.
         per_class: how many of each class; None for all.
         images: id to the digest of the image's pixels, see `image_digest`.
-        fallbacks: ids whose mask is a plain shape, since the method found nothing.
+        fallbacks: ids whose mask is a plain shape or a guess, since the method found nothing.
+        learnt: what was learnt from, for masks that a network predicted.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -56,12 +79,24 @@ class Origin(BaseModel):
     per_class: int | None
     images: dict[str, str]
     fallbacks: list[str]
+    learnt: Learnt | None = None
+
+    @property
+    def name(self) -> str:
+        """What a sweep calls these masks: `seg-10` for propagated ones, nothing for others."""
+        return f"seg-{self.learnt.per_class}" if self.learnt else ""
 
     def sentence(self) -> str:
         """Say where the masks come from, for a report."""
         versions = ", ".join(f"{name} {version}" for name, version in self.software.items())
-        plain = f"; {len(self.fallbacks)} of {len(self.images)} are plain ellipses" if self.fallbacks else ""
-        return f"Masks by {self.method} ({versions}, seed {self.seed}), not by hand{plain}."
+        kind = "guesses where no foreground was found" if self.learnt else "plain ellipses"
+        plain = f"; {len(self.fallbacks)} of {len(self.images)} are {kind}" if self.fallbacks else ""
+        made = f"Masks by {self.method} ({versions}, seed {self.seed}), not by hand{plain}."
+        return f"{made} {self._taught_by(self.learnt)}" if self.learnt else made
+
+    def _taught_by(self, learnt: Learnt) -> str:
+        kept = f", {len(learnt.given)} of which are in this folder" if learnt.given else ""
+        return f"A {learnt.backbone} learnt from {learnt.masks} masks of {learnt.dataset}{kept}: {learnt.origin}"
 
 
 def attach(cases: Sequence[Case], folder: Path, needed: Collection[str]) -> list[Case]:
@@ -90,6 +125,16 @@ def attach(cases: Sequence[Case], folder: Path, needed: Collection[str]) -> list
     return [masked.get(case.id, case) for case in cases]
 
 
+def save(folder: Path, name: str, mask: Mask) -> None:
+    """Write one mask (H, W) as `attach` reads it."""
+    Image.fromarray(mask.astype(np.uint8) * np.uint8(255)).save(folder / f"{name}.png")
+
+
+def save_origin(folder: Path, origin: Origin) -> None:
+    """Write `masks.json`."""
+    (folder / ORIGIN).write_text(origin.model_dump_json(indent=1) + "\n", encoding="utf-8")
+
+
 def write(folder: Path, masks: Mapping[str, Mask], origin: Origin) -> None:
     """Write a new folder of masks, all of it or nothing.
 
@@ -107,8 +152,8 @@ def write(folder: Path, masks: Mapping[str, Mask], origin: Origin) -> None:
         staging = Path(place) / folder.name
         staging.mkdir()
         for name, mask in masks.items():
-            Image.fromarray(mask.astype(np.uint8) * np.uint8(255)).save(staging / f"{name}.png")
-        (staging / ORIGIN).write_text(origin.model_dump_json(indent=1) + "\n", encoding="utf-8")
+            save(staging, name, mask)
+        save_origin(staging, origin)
         os.replace(staging, folder)
 
 
@@ -151,6 +196,26 @@ def describe(folder: Path) -> str:
     """
     origin = read_origin(folder)
     return origin.sentence() if origin else f"Masks of unknown origin: their folder has no {ORIGIN}."
+
+
+def name_of(folder: Path) -> str:
+    """Give what a sweep calls the masks of a folder, see `Origin.name`; nothing for masks of unknown origin.
+
+    Raises:
+        DataError: there is a `masks.json` that cannot be read.
+    """
+    origin = read_origin(folder)
+    return origin.name if origin else ""
+
+
+def propagated_from(folder: Path) -> int | None:
+    """Say how many masks the masks of a folder were propagated from; None where they were not.
+
+    Raises:
+        DataError: there is a `masks.json` that cannot be read.
+    """
+    origin = read_origin(folder)
+    return origin.learnt.masks if origin and origin.learnt else None
 
 
 def image_digest(case: Case) -> str:
