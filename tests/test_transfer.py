@@ -130,7 +130,7 @@ def test_it_is_swept(small: str, mnist: Path, tmp_path: Path, trainable: str, pr
     plan = Plan(methods(small, (), settings, "paper"), "paper", (1, "full"), 1, None)
     machine = Machine(tmp_path / "cache", "cpu", 1)
     tables = [
-        sweep(plan, tmp_path / name, data_dir=mnist, masks_dir=None, machine=machine, observer=Unwatched())
+        sweep(plan, tmp_path / name, data_dir=mnist, masks_dirs=(), machine=machine, observer=Unwatched())
         for name in ("first", "second")
     ]
     assert tables[0] == tables[1]
