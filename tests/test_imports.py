@@ -22,7 +22,7 @@ FLOORS = (
         "cache", "tables", "batches", "features", "training", "inference", "evaluation", "baselines", "environment",
         "reported", "run_folder", "sweep_plan", "sweep_table", "audit",
     },
-    {"setup", "folds", "experiment", "propagation", "comparison", "sweep", "repeats"},
+    {"setup", "folds", "experiment", "propagation", "comparison", "sweep", "repeats", "inner", "selection"},
     {"report", "benchmark"},
     {"cli"},
 )  # fmt: skip

@@ -33,6 +33,19 @@ def usual(dataset: str, device: str) -> str:
     return dataset
 
 
+def candidates(select: str, settings: Sequence[str], protocol: str | None) -> dict[str, Protocol]:
+    """Load the protocols of --select.
+
+    Raises:
+        ProtocolError: --protocol is given too, or as for `selection.candidates`.
+    """
+    from cvs_med import selection
+
+    if protocol is not None:
+        raise ProtocolError("Expected --select or --protocol, found both. Name all protocols in --select.")
+    return selection.candidates([source.strip() for source in select.split(",")], settings)
+
+
 def folder(protocol: Protocol, *, repeated: bool) -> Path:
     """Name a run, or repeats of it, after what was asked, so that the same command finds it again."""
     digest = hashlib.sha256(dump(protocol).encode()).hexdigest()[:8]

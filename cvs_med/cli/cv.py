@@ -17,6 +17,7 @@ _FOLDER = click.Path(path_type=Path, file_okay=False)
 @click.option("--folds", type=int, help="Number of folds.  [default: the protocol's]")
 @click.option("--data-dir", type=_FOLDER, help="Folder of the data set.  [default: CVS_MED_DATA, or the user's folder]")
 @click.option("--protocol", help="Protocol by name or file.  [default: that of the data set]")
+@click.option("--select", metavar="PROTOCOL,PROTOCOL,...", help="Choose one of these inside each training part.")
 @click.option("--method", type=click.Choice(["cvs", "classification", "multitask", "probe"]), help="What is tested.")
 @click.option("--backbone", help="Encoder, such as resnet101, wideresnet-28-10 or lenet5.")
 @click.option("--weights", help="Pretrained weights of the encoder: imagenet, none, or a file.")
@@ -36,6 +37,7 @@ def cv(
     folds: int | None,
     data_dir: Path | None,
     protocol: str | None,
+    select: str | None,
     method: str | None,
     backbone: str | None,
     weights: str | None,
@@ -60,6 +62,7 @@ def cv(
     from cvs_med import datasets
     from cvs_med.cli.machine import accelerator, cache_folder, keep_memory, workers
     from cvs_med.cli.watch import Watch
+    from cvs_med.selection import selecting
 
     datasets.get(dataset)
     fields = {
@@ -76,7 +79,12 @@ def cv(
         "training.precision": precision,
     }
     device = accelerator(device)
-    resolved = load_protocol(protocol or asked.usual(dataset, device), asked.settings(fields, changes))
+    settings = asked.settings(fields, changes)
+    candidates = asked.candidates(select, settings, protocol) if select else None
+    if candidates:
+        resolved = selecting(candidates)
+    else:
+        resolved = load_protocol(protocol or asked.usual(dataset, device), settings)
     folder = out or asked.folder(resolved, repeated=repeats is not None)
     keep_memory()
 
@@ -94,6 +102,7 @@ def cv(
                 accelerator=device,
                 workers=workers(),
                 observer=watch,
+                candidates=candidates,
             )
             watch.stage("Writing the report")
             from cvs_med import report

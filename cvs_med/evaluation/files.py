@@ -37,6 +37,14 @@ class Folds(BaseModel):
     folds: list[list[str]] = Field(min_length=1)
 
 
+class Selected(BaseModel):
+    """selection.json: how often each protocol was chosen; the rest of the file is for people."""
+
+    model_config = ConfigDict(frozen=True)
+
+    chosen: dict[str, int] = Field(min_length=1)
+
+
 def read_json(path: Path, kind: type[T]) -> T:
     """Read a JSON file of a run folder as what it should be.
 
@@ -50,7 +58,7 @@ def read_json(path: Path, kind: type[T]) -> T:
 
 
 def read_method(run: Path) -> str:
-    """Name the method that protocol.yaml asked for.
+    """Name the method that protocol.yaml asked for: `selected` where each fold chose one.
 
     Raises:
         RunError: there is no such file, or it names no method.
@@ -62,4 +70,6 @@ def read_method(run: Path) -> str:
         raise RunError(f"{path}: {error}. Is {run} the folder of a run?") from error
     if not isinstance(protocol, dict) or not isinstance(protocol.get("method"), str):
         raise RunError(f"{path}: expected a field `method`, found none. Is {run} the folder of a run?")
-    return str(protocol["method"])
+    inner = protocol.get("inner")
+    selects = isinstance(inner, dict) and bool(inner.get("select"))
+    return "selected" if selects else str(protocol["method"])

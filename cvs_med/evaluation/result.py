@@ -138,7 +138,10 @@ class Balance:
 
 @dataclass(frozen=True, slots=True)
 class RunMetrics:
-    """A run folder's method and, on the same folds, its baselines; metrics.json holds exactly this."""
+    """A run folder's method and, on the same folds, its baselines; metrics.json holds exactly this.
+
+    `selected` says, of a run that chose between protocols inside each training part, how often each was chosen.
+    """
 
     method: str
     splits: str
@@ -147,6 +150,7 @@ class RunMetrics:
     result: Metrics
     baselines: dict[str, Metrics]
     balance: Balance
+    selected: dict[str, int] | None = None
     interval_caveat: str = INTERVAL_CAVEAT
 
     @property

@@ -6,7 +6,7 @@ from dataclasses import asdict, replace
 from pathlib import Path
 
 from cvs_med.errors import RunError
-from cvs_med.evaluation.files import DatasetCard, Folds, read_json, read_method
+from cvs_med.evaluation.files import DatasetCard, Folds, Selected, read_json, read_method
 from cvs_med.evaluation.maps import centreline_overlaps
 from cvs_med.evaluation.measures import balance, by_fold, evaluate, spread
 from cvs_med.evaluation.result import Metrics, RunMetrics
@@ -38,6 +38,7 @@ def measure_run(run: Path) -> RunMetrics:
     dataset = read_json(run / "dataset.json", DatasetCard)
     names = dataset.class_names
     folds = read_json(run / "folds.json", Folds)
+    chosen = run / "selection.json"
     maps = run / "segmentation.csv"
     tables = {path.stem: path for path in sorted((run / "baselines").glob("*.csv"))}
     predictions = read_predictions(run / "predictions.csv", names)
@@ -50,6 +51,7 @@ def measure_run(run: Path) -> RunMetrics:
         result=_measure(run / "predictions.csv", predictions, names, folds, segmentation),
         baselines={name: _measure(path, read_predictions(path, names), names, folds) for name, path in tables.items()},
         balance=balance(predictions, names),
+        selected=read_json(chosen, Selected).chosen if chosen.exists() else None,
     )
 
 

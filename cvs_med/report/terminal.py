@@ -24,7 +24,8 @@ def show(run: RunMetrics, console: Console) -> None:
         tables.append(_dice(run))
     for each in tables:
         console.print(each)
-    for sentence in (_prevalence(run), _balance(run), words.siblings(run.result), _by_group(run), run.interval_caveat):
+    about_the_folds = [_selected(run), _balance(run), words.siblings(run.result)]
+    for sentence in [_prevalence(run), *about_the_folds, _by_group(run), run.interval_caveat]:
         if sentence:
             console.print(Text(sentence))
 
@@ -134,6 +135,14 @@ def _dice(run: RunMetrics) -> Group:
     )
     title = f"Overlap of the {run.foreground} inside the field of view; clDice: of their centrelines"
     return table(title, ["", "mean", "lowest to highest", "images"], rows)
+
+
+def _selected(run: RunMetrics) -> str:
+    if run.selected is None:
+        return ""
+    folds = sum(run.selected.values())
+    chosen = ", ".join(f"{name} in {count}" for name, count in run.selected.items())
+    return f"Chosen inside the training part, of {folds} folds: {chosen}."
 
 
 def _balance(run: RunMetrics) -> str:
