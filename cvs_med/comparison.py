@@ -11,6 +11,7 @@ import numpy as np
 from cvs_med.errors import RunError
 from cvs_med.evaluation import Folds, measure_run, read_json
 from cvs_med.protocol import Splits, dump, load
+from cvs_med.repeats import runs_in
 from cvs_med.statistics.cross_validation import CorrectedT, corrected_resampled_t
 from cvs_med.statistics.multiplicity import holm
 from cvs_med.statistics.paired import SignFlip, sign_flip_test
@@ -65,7 +66,8 @@ def compare(runs: Sequence[Path]) -> list[Paired]:
     """Compare every two methods among finished runs.
 
     Args:
-        runs: run folders; of one method and protocol, one for each deal of the folds (each seed).
+        runs: run folders, or folders of repeats; of one method and protocol, one run for each deal of the folds (each
+            seed).
 
     Raises:
         RunError: a run is not finished, one deal is there twice, or two methods share no deal or no labels.
@@ -87,10 +89,10 @@ def compare(runs: Sequence[Path]) -> list[Paired]:
 def _contenders(runs: Sequence[Path]) -> list[Contender]:
     """Put runs of one method and protocol together, whatever their seeds."""
     found: dict[str, Contender] = {}
-    for path in runs:
+    for given, path in ((folder, run) for folder in runs for run in runs_in(folder)):
         metrics = measure_run(path)
         known = {contender.name for contender in found.values()}
-        name = metrics.method if metrics.method not in known else f"{metrics.method} ({path.name})"
+        name = metrics.method if metrics.method not in known else f"{metrics.method} ({given.name})"
         contender = found.setdefault(_without_seed(path), Contender(name, {}))
         deal: Deal = tuple(tuple(sorted(fold)) for fold in read_json(path / "folds.json", Folds).folds)
         if deal in contender.runs:

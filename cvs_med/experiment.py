@@ -1,6 +1,6 @@
 """One cross-validation, from the photographs to predictions.csv; killed and started again, it goes on."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from safetensors.torch import save
@@ -9,14 +9,21 @@ from cvs_med import baselines, environment, run_folder
 from cvs_med.errors import ProtocolError
 from cvs_med.evaluation import DatasetCard, Folds, read_json
 from cvs_med.folds import as_predictions, run_fold
-from cvs_med.protocol import Protocol
+from cvs_med.protocol import Protocol, dump
 from cvs_med.run_folder import RunFolder
+from cvs_med.selection import Choice, choose, record
 from cvs_med.setup import Observer, Setup, prepare, timed
 from cvs_med.splits import k_folds
-from cvs_med.tables import write_bytes, write_predictions, write_segmentation
-from cvs_med.types import Floats
+from cvs_med.tables import Segmentation, write_bytes, write_predictions, write_segmentation
+from cvs_med.types import Floats, Prediction
 
 Parts = Sequence[tuple[Sequence[int], Sequence[int]]]
+
+Setups = Mapping[str, Setup]
+"""What the folds share, for each protocol that they choose from."""
+
+_ONLY = ""
+"""Name of the protocol of a run that chooses nothing."""
 
 _BYTES_A_PIXEL = 24
 """Of a case's maps and overlay, before compression."""
@@ -31,6 +38,7 @@ def cross_validate(
     accelerator: str,
     workers: int,
     observer: Observer,
+    candidates: Mapping[str, Protocol] | None = None,
 ) -> None:
     """Run every fold of a protocol, and the baselines on the same folds, into a run folder.
 
@@ -42,25 +50,36 @@ def cross_validate(
         accelerator: auto, cpu or cuda.
         workers: threads that decode.
         observer: told of progress.
+        candidates: protocols by name, of which each fold chooses one inside its training part; then `protocol` is what
+            `selection.selecting` says of them.
 
     Raises:
         CvsMedError: data, weights, folders or the training are not as they should be; what was computed stays.
     """
-    _require_labels_to_be_enough(protocol)
+    for each in (candidates or {_ONLY: protocol}).values():
+        _require_labels_to_be_enough(each)
+    if protocol.inner.select and not candidates:
+        raise ProtocolError("Expected the protocols to choose from, found only their checksums in inner.select. Name "
+                            "them with --select.")  # fmt: skip
     with run_folder.opened(out, protocol) as folder:
-        setup = prepare(
-            protocol,
-            data_dir=data_dir,
-            cache_dir=cache_dir,
-            accelerator=accelerator,
-            workers=workers,
-            observer=observer,
-        )
-        folder.require_same("inputs.json", {"photographs": setup.photographs.key, "encoder": setup.encoder})
+        setups = {
+            name: prepare(
+                each.model_copy(update={"splits": protocol.splits}),
+                data_dir=data_dir,
+                cache_dir=cache_dir,
+                accelerator=accelerator,
+                workers=workers,
+                observer=observer,
+            )
+            for name, each in (candidates or {_ONLY: protocol}).items()
+        }
+        setup = next(iter(setups.values()))
+        folder.require_same("inputs.json", _inputs(setups))
         parts = _parts(setup, _deal(setup, folder))
-        folder.require_room(_bytes_to_come(setup, [part for n, part in enumerate(parts) if not folder.done(n)]))
-        _describe(setup, folder)
-        _run_folds(setup, folder, parts)
+        unfinished = [part for n, part in enumerate(parts) if not folder.done(n)]
+        folder.require_room(max(_bytes_to_come(each, unfinished) for each in setups.values()))
+        _describe(setups, folder)
+        _run_folds(setups, folder, parts)
         _run_baselines(setup, folder, parts)
         facts = environment.describe(setup.fabric.device, setup.precision)
         facts |= _add_up(folder.path / "environment.json", setup.seconds)
@@ -122,23 +141,49 @@ def _bytes_to_come(setup: Setup, unfinished: Parts) -> int:
     return pictures + model * (len(unfinished) + 2 * (1 + states))
 
 
-def _describe(setup: Setup, folder: RunFolder) -> None:
+def _inputs(setups: Setups) -> dict[str, str]:
+    """Say what the run rests on; of several protocols, of each."""
+    return {
+        f"{what}: {name}" if name else what: value
+        for name, setup in setups.items()
+        for what, value in (("photographs", setup.photographs.key), ("encoder", setup.encoder))
+    }
+
+
+def _describe(setups: Setups, folder: RunFolder) -> None:
+    """Write dataset.json, each candidate's protocol, and the encoders that stay as they are."""
+    setup = next(iter(setups.values()))
     facts = {name: getattr(setup.dataset, name) for name in DatasetCard.model_fields if name != "cases"}
     folder.write_json("dataset.json", facts | {"cases": len(setup.cases)})
-    if setup.network.frozen and not (folder.path / "encoder.safetensors").exists():
-        encoder = {name: value.contiguous() for name, value in setup.network.encoder.state_dict().items()}
-        write_bytes(folder.path / "encoder.safetensors", save(encoder))
+    for name, each in setups.items():
+        place = folder.path / "candidates" / name if name else folder.path
+        place.mkdir(parents=True, exist_ok=True)
+        if name:
+            write_bytes(place / "protocol.yaml", dump(each.protocol).encode())
+        if each.network.frozen and not (place / "encoder.safetensors").exists():
+            encoder = {key: value.contiguous() for key, value in each.network.encoder.state_dict().items()}
+            write_bytes(place / "encoder.safetensors", save(encoder))
 
 
-def _run_folds(setup: Setup, folder: RunFolder, parts: Parts) -> None:
-    predictions, rows = [], []
+def _run_folds(setups: Setups, folder: RunFolder, parts: Parts) -> None:
+    predictions: list[Prediction] = []
+    rows: list[Segmentation] = []
+    choices: list[Choice] = []
+    setup = next(iter(setups.values()))
     for number, (train, test) in enumerate(parts):
+        name = _ONLY
+        if name not in setups:
+            choices.append(choose(setups, folder.fold(number) / "inner", number, train))
+            name = choices[-1].chosen
         setup.observer.stage(f"Fold {number + 1} of {len(parts)}: {len(train)} to learn from, {len(test)} to test")
-        found, segmented = run_fold(setup, folder.fold(number), number, train, test)
+        found, segmented = run_fold(setups[name], folder.fold(number), number, train, test)
         predictions += found
-        rows += segmented
-    if rows:
+        # Folds that chose a protocol without a map still have their rows, which say that nothing is known.
+        rows += segmented or [Segmentation(row.case_id, row.fold, None, None, None, None) for row in found]
+    if any(row.predicted_fraction is not None for row in rows):
         write_segmentation(folder.path / "segmentation.csv", rows)
+    if choices:
+        folder.write_json("selection.json", record(choices))
     write_predictions(folder.path / "predictions.csv", predictions, setup.dataset.class_names)
 
 

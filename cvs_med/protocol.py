@@ -148,6 +148,12 @@ class Splits(_Section):
     seed: int = Field(0, ge=0, lt=2**32)
 
 
+class Inner(_Section):
+    """What is decided inside each training part, by a cross-validation of it; by default nothing."""
+
+    select: dict[str, str] = Field(default_factory=dict, description="protocols to choose from, with their checksums")
+
+
 class Protocol(_Section):
     """One experiment."""
 
@@ -163,6 +169,7 @@ class Protocol(_Section):
     probe: Probe = Probe()
     transfer: Transfer = Transfer()
     splits: Splits = Splits()
+    inner: Inner = Inner()
 
     @model_validator(mode="after")
     def _fields_agree(self) -> "Protocol":
@@ -261,8 +268,12 @@ def load(source: str, settings: Sequence[str] = ()) -> Protocol:
 
 
 def dump(protocol: Protocol) -> str:
-    """Write every field, so that the file says all that was done."""
-    return yaml.safe_dump(protocol.model_dump(mode="json"), sort_keys=False)
+    """Write every field, so that the file says all that was done; `inner` only where it asks for something.
+
+    Without it the text is what it was before there was `inner`, and a run that was begun then can be continued.
+    """
+    unused = {"inner"} if protocol.inner == Inner() else None
+    return yaml.safe_dump(protocol.model_dump(mode="json", exclude=unused), sort_keys=False)
 
 
 def folder() -> Path:

@@ -1,5 +1,6 @@
 """Which cases are trained on and tested when: folds and draws as pure functions of labels, groups and a seed."""
 
+from collections import Counter
 from collections.abc import Sequence
 
 import numpy as np
@@ -36,6 +37,35 @@ def k_folds(cases: Sequence[Case], settings: Splits) -> list[list[str]]:
         )  # fmt: skip
     parts = _splitter(settings).split(labels, labels, groups if settings.kind == "grouped" else None)
     return [[cases[i].id for i in test] for _, test in parts]
+
+
+def inner_folds(cases: Sequence[Case], settings: Splits, fold: int) -> list[list[str]]:
+    """Deal the training part of a fold into test parts, in the same way as all cases were dealt.
+
+    There are as many as outer folds, or fewer where a class of the training part has fewer cases (`stratified` and
+    `grouped`), or where it has fewer cases or groups.
+
+    Args:
+        cases: the training part.
+        settings: how all cases were dealt.
+        fold: number of the outer fold, which with the seed gives the chance of this deal.
+
+    Raises:
+        DataError: the training part is too small for two parts.
+    """
+    most = len(cases)
+    if settings.kind != "random":
+        most = min(Counter(case.label for case in cases).values())
+    if settings.kind == "grouped":
+        most = min(most, len({case.group or f"case {case.id}" for case in cases}))
+    if most < 2:
+        needed = "at least 2 cases" if settings.kind == "random" else "at least 2 cases of each class, and 2 groups,"
+        remedy = "Ask for more folds, or decide nothing inside the training parts."
+        raise DataError([Problem(f"training part of fold {fold + 1}", f"{needed} for an inner cross-validation",
+                                 f"{most}", remedy)])  # fmt: skip
+    seed = (settings.seed * 1009 + fold + 1) % 2**32
+    inner = settings.model_copy(update={"folds": min(settings.folds, most), "seed": seed})
+    return [part for part in k_folds(cases, inner) if part]
 
 
 def samples_per_class(cases: Sequence[Case], count: int, class_names: Sequence[str], seed: int) -> list[str]:

@@ -24,7 +24,7 @@ FLOORS = (
     },
     {
         "setup", "folds", "experiment", "propagation", "comparison", "sweep", "sweep_masks", "transfer",
-        "annotation_cost",
+        "annotation_cost", "repeats", "inner", "selection",
     },
     {"report", "benchmark"},
     {"cli"},

@@ -14,6 +14,8 @@ import click
 def compare(runs: tuple[Path, ...], as_json: bool, plot: Path | None) -> None:
     """Compare methods by finished runs on the same folds: one run for each method and seed, of one kind of split.
 
+    A folder of `cv --repeats` stands for all its seeds.
+
     Tests: the corrected resampled t-test over the folds of all repeats, and sign flips over the cases, those of a group
     together; these are corrected by Holm for the number of pairs.
     """

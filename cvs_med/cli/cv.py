@@ -1,13 +1,12 @@
 """`cvs-med cv`: cross-validation of one method on one data set."""
 
-import hashlib
-import json
+from collections.abc import Callable
 from pathlib import Path
 
 import click
 
-from cvs_med.errors import ProtocolError
-from cvs_med.protocol import Protocol, catalogue, dump
+from cvs_med.cli import asked
+from cvs_med.protocol import Protocol
 from cvs_med.protocol import load as load_protocol
 
 _FOLDER = click.Path(path_type=Path, file_okay=False)
@@ -18,6 +17,7 @@ _FOLDER = click.Path(path_type=Path, file_okay=False)
 @click.option("--folds", type=int, help="Number of folds.  [default: the protocol's]")
 @click.option("--data-dir", type=_FOLDER, help="Folder of the data set.  [default: CVS_MED_DATA, or the user's folder]")
 @click.option("--protocol", help="Protocol by name or file.  [default: that of the data set]")
+@click.option("--select", metavar="PROTOCOL,PROTOCOL,...", help="Choose one of these inside each training part.")
 @click.option("--method", type=click.Choice(["cvs", "classification", "multitask", "probe"]), help="What is tested.")
 @click.option("--backbone", help="Encoder, such as resnet101, wideresnet-28-10 or lenet5.")
 @click.option("--weights", help="Pretrained weights of the encoder: imagenet, none, or a file.")
@@ -26,6 +26,7 @@ _FOLDER = click.Path(path_type=Path, file_okay=False)
 @click.option("--epochs", type=int, help="Epochs of training in every fold.")
 @click.option("--splits", type=click.Choice(["random", "stratified", "grouped"]), help="How the folds are dealt.")
 @click.option("--seed", type=int, help="Seed of folds and training.")
+@click.option("--repeats", type=click.IntRange(2, 1000), help="So many runs, with seeds from --seed on.")
 @click.option("--device", type=click.Choice(["auto", "cpu", "cuda"]), default="auto", help="Where to compute.")
 @click.option("--precision", type=click.Choice(["auto", "bf16", "fp32"]), help="Numbers to compute with.")
 @click.option("--set", "changes", multiple=True, metavar="KEY=VALUE", help="Change any field: loss.dice_weight=0.")
@@ -36,6 +37,7 @@ def cv(
     folds: int | None,
     data_dir: Path | None,
     protocol: str | None,
+    select: str | None,
     method: str | None,
     backbone: str | None,
     weights: str | None,
@@ -44,6 +46,7 @@ def cv(
     epochs: int | None,
     splits: str | None,
     seed: int | None,
+    repeats: int | None,
     device: str,
     precision: str | None,
     changes: tuple[str, ...],
@@ -53,11 +56,13 @@ def cv(
     """Cross-validate one method on one data set, and report it beside trivial baselines.
 
     Stopped at any moment, the same command continues. The run folder holds predictions, metrics, maps with their
-    evidence, an overlay for every case, and report.html.
+    evidence, an overlay for every case, and report.html. With --repeats each seed has such a folder, OUT/seed-K, and
+    OUT/repeats.json sums them up.
     """
     from cvs_med import datasets
     from cvs_med.cli.machine import accelerator, cache_folder, keep_memory, workers
     from cvs_med.cli.watch import Watch
+    from cvs_med.selection import selecting
 
     datasets.get(dataset)
     fields = {
@@ -73,59 +78,49 @@ def cv(
         "splits.seed": seed,
         "training.precision": precision,
     }
-    # JSON is YAML in which a file's name is text, whatever signs it has.
-    given = [f"{name}={json.dumps(value, ensure_ascii=False)}" for name, value in fields.items() if value is not None]
     device = accelerator(device)
-    resolved = load_protocol(protocol or _usual(dataset, device), [*given, *changes])
-    run = out or _folder(resolved)
+    settings = asked.settings(fields, changes)
+    candidates = asked.candidates(select, settings, protocol) if select else None
+    if candidates:
+        resolved = selecting(candidates)
+    else:
+        resolved = load_protocol(protocol or asked.usual(dataset, device), settings)
+    folder = out or asked.folder(resolved, repeated=repeats is not None)
     keep_memory()
-    with Watch(resolved.splits.folds, quiet=as_json) as watch:
-        from cvs_med.experiment import cross_validate
 
-        cross_validate(
-            resolved,
-            run,
-            data_dir=data_dir,
-            cache_dir=cache_folder(),
-            accelerator=device,
-            workers=workers(),
-            observer=watch,
-        )
-        from cvs_med import report
-        from cvs_med.report import kept_audit
+    def run(one: Protocol, where: Path) -> None:
+        with Watch(one.splits.folds, quiet=as_json) as watch:
+            if repeats:
+                watch.stage(f"Seed {one.splits.seed}: the folds are dealt anew")
+            from cvs_med.experiment import cross_validate
 
-        watch.stage("Asking from what else the label could be guessed")
-        kept_audit.keep(run, datasets.get(dataset), datasets.locate(dataset, data_dir), cache_folder(), workers())
-        watch.stage("Writing the report")
-        page = report.write(run)
-    _finish(run, page, as_json=as_json)
+            cross_validate(
+                one,
+                where,
+                data_dir=data_dir,
+                cache_dir=cache_folder(),
+                accelerator=device,
+                workers=workers(),
+                observer=watch,
+                candidates=candidates,
+            )
+            from cvs_med import report
+            from cvs_med.report import kept_audit
 
+            watch.stage("Asking from what else the label could be guessed")
+            root = datasets.locate(dataset, data_dir)
+            kept_audit.keep(where, datasets.get(dataset), root, cache_folder(), workers())
+            watch.stage("Writing the report")
+            report.write(where)
 
-def _usual(dataset: str, device: str) -> str:
-    """Take the data set's protocol, the large one where there is a GPU for it.
-
-    Raises:
-        ProtocolError: the data set has none.
-    """
-    large = f"{dataset}-gpu"
-    if device == "cuda" and large in catalogue():
-        return large
-    if dataset not in catalogue():
-        raise ProtocolError(
-            f"Expected --protocol with --dataset {dataset}, which has none of its own. "
-            f"Name a file, or begin with one of {', '.join(catalogue())}."
-        )
-    return dataset
+    if repeats:
+        _finish_repeats(resolved, folder, repeats, run, as_json=as_json)
+    else:
+        run(resolved, folder)
+        _finish(folder, as_json=as_json)
 
 
-def _folder(protocol: Protocol) -> Path:
-    """Name a run after what was asked, so that the same command finds it again."""
-    digest = hashlib.sha256(dump(protocol).encode()).hexdigest()[:8]
-    splits = protocol.splits
-    return Path("runs") / f"{protocol.dataset}-{protocol.method}-{splits.kind}-seed{splits.seed}-{digest}"
-
-
-def _finish(run: Path, page: Path, *, as_json: bool) -> None:
+def _finish(run: Path, *, as_json: bool) -> None:
     if as_json:
         click.echo((run / "metrics.json").read_text(encoding="utf-8"), nl=False)
         return
@@ -134,6 +129,23 @@ def _finish(run: Path, page: Path, *, as_json: bool) -> None:
     from cvs_med.evaluation import evaluate_run
     from cvs_med.report import terminal
 
-    console = Console()
-    terminal.show(evaluate_run(run), console)
-    click.echo(f"\nReport: {page}")
+    terminal.show(evaluate_run(run), Console())
+    click.echo(f"\nReport: {run / 'report.html'}")
+
+
+def _finish_repeats(
+    protocol: Protocol, folder: Path, count: int, run: Callable[[Protocol, Path], None], *, as_json: bool
+) -> None:
+    """Run the repeats that are not finished, and show what all say together."""
+    from cvs_med.repeats import repeat
+
+    summary = repeat(protocol, folder, count, run)
+    if as_json:
+        click.echo((folder / "repeats.json").read_text(encoding="utf-8"), nl=False)
+        return
+    from rich.console import Console
+
+    from cvs_med.report import repeats
+
+    repeats.show(summary, Console())
+    click.echo(f"\nReports: {folder}/seed-*/report.html")

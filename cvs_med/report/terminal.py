@@ -7,8 +7,9 @@ from rich.console import Console, Group
 from rich.table import Table
 from rich.text import Text
 
-from cvs_med.evaluation import FoldMetrics, RunMetrics
+from cvs_med.evaluation import ClassMetrics, FoldMetrics, RunMetrics
 from cvs_med.report import words
+from cvs_med.statistics.metrics import Proportion
 
 
 def show(run: RunMetrics, console: Console) -> None:
@@ -18,14 +19,26 @@ def show(run: RunMetrics, console: Console) -> None:
         run: what `evaluate_run` returned.
         console: where to print.
     """
-    tables = [_accuracy(run), _classes(run), _aurocs(run), _confusion(run)]
+    tables = [_accuracy(run), _classes(run), _aurocs(run), _aurocs_by_class(run), _probabilities(run), _confusion(run)]
     if run.result.dice_working or run.result.dice_native:
         tables.append(_dice(run))
-    for table in tables:
-        console.print(table)
-    if run.result.siblings:
-        console.print(Text(words.siblings(run.result)))
-    console.print(Text(run.interval_caveat))
+    for each in tables:
+        console.print(each)
+    about_the_folds = [_selected(run), _balance(run), words.siblings(run.result)]
+    for sentence in [_prevalence(run), *about_the_folds, _by_group(run), run.interval_caveat]:
+        if sentence:
+            console.print(Text(sentence))
+
+
+def table(title: str, header: Sequence[str], rows: Iterable[Sequence[str]]) -> Group:
+    """Lay out cells as plain text: a name in square brackets is no markup."""
+    laid_out = Table(box=box.SIMPLE_HEAD, padding=(0, 1))
+    for number, name in enumerate(header):
+        laid_out.add_column(Text(name), justify="right" if number else "left", overflow="fold")
+    for row in rows:
+        laid_out.add_row(*map(Text, row))
+    # Rich wraps a table's own title to the width of the table.
+    return Group(Text(title, style="bold"), laid_out)
 
 
 def _accuracy(run: RunMetrics) -> Group:
@@ -40,17 +53,36 @@ def _accuracy(run: RunMetrics) -> Group:
         for name, metrics in run.compared
     )
     title = f"Accuracy (cross-validated, {run.splits} folds)"
-    return _table(title, ["", "right", "accuracy", "95 % interval", "balanced"], rows)
+    return table(title, ["", "right", "accuracy", "95 % interval", "balanced"], rows)
 
 
 def _classes(run: RunMetrics) -> Group:
     rows = (
-        [name, what, words.counted(share), words.percent(share.share), words.interval(share)]
+        [each.name if first else "", what, words.counted(share), words.percent(share.share), words.interval(share)]
         for each in run.result.classes
-        for name, what, share in ((each.name, "sensitivity", each.sensitivity), ("", "specificity", each.specificity))
+        for first, (what, share) in zip((True, False, False, False), _shares(each), strict=True)
     )
     header = ["class", "", "right", "share", "95 % interval"]
-    return _table(f"Sensitivity and specificity: {words.method(run.method)}", header, rows)
+    return table(f"Each class against the others: {words.method(run.method)}", header, rows)
+
+
+def _shares(of_class: ClassMetrics) -> list[tuple[str, Proportion]]:
+    return [
+        ("sensitivity", of_class.sensitivity),
+        ("specificity", of_class.specificity),
+        ("PPV", of_class.positive_predictive_value.value),
+        ("NPV", of_class.negative_predictive_value.value),
+    ]
+
+
+def _prevalence(run: RunMetrics) -> str:
+    found = [
+        f"{each.name} {words.percent(each.positive_predictive_value.prevalence)}" for each in run.result.classes
+    ]
+    return (
+        f"The predictive values (PPV, NPV) hold where the classes are as frequent as here: {', '.join(found)}. "
+        "Where a class is rarer, a positive answer is less often true."
+    )
 
 
 def _aurocs(run: RunMetrics) -> Group:
@@ -59,34 +91,74 @@ def _aurocs(run: RunMetrics) -> Group:
     rows = [_auroc_row(folds) for folds in zip(*columns, strict=True)]
     rows.append(["mean", *(words.number(metrics.mean_auroc) for _, metrics in run.compared)])
     title = "Macro AUROC, each class against the rest, per fold (never pooled)"
-    return _table(title, ["fold", *(name for name, _ in run.compared)], rows)
+    return table(title, ["fold", *(name for name, _ in run.compared)], rows)
 
 
 def _auroc_row(folds: Sequence[FoldMetrics]) -> list[str]:
     return [str(folds[0].fold), *(words.auroc(fold) for fold in folds)]
 
 
+def _aurocs_by_class(run: RunMetrics) -> Group:
+    columns = [metrics.classes for _, metrics in run.compared]
+    rows = (
+        [classes[0].name, *(words.number(each.auroc) for each in classes)] for classes in zip(*columns, strict=True)
+    )
+    title = "AUROC of each class, mean over the folds that have it"
+    return table(title, ["class", *(name for name, _ in run.compared)], rows)
+
+
+def _probabilities(run: RunMetrics) -> Group:
+    rows = (
+        [words.method(name), words.number(metrics.brier), words.number(metrics.calibration_error)]
+        for name, metrics in run.compared
+    )
+    title = "How far the probabilities are off (smaller is better; never 0 with few cases)"
+    return table(title, ["", "Brier score, 0 to 2", "calibration error"], rows)
+
+
 def _confusion(run: RunMetrics) -> Group:
     rows = ([name, *map(str, row)] for name, row in zip(run.class_names, run.result.confusion, strict=True))
-    return _table(f"Confusion: {words.method(run.method)}", ["reference / given", *run.class_names], rows)
+    return table(f"Confusion: {words.method(run.method)}", ["reference / given", *run.class_names], rows)
 
 
 def _dice(run: RunMetrics) -> Group:
+    result = run.result
+    measured = {
+        "Dice, working size": result.dice_working,
+        "Dice, native size": result.dice_native,
+        "clDice, working size": result.centreline_dice,
+    }
     rows = (
         [name, words.number(each.mean), f"{each.low:.3f} to {each.high:.3f}", str(each.cases)]
-        for name, each in (("working size", run.result.dice_working), ("native size", run.result.dice_native))
+        for name, each in measured.items()
         if each
     )
-    title = f"Dice of the {run.foreground} inside the field of view"
-    return _table(title, ["", "mean", "lowest to highest", "images"], rows)
+    title = f"Overlap of the {run.foreground} inside the field of view; clDice: of their centrelines"
+    return table(title, ["", "mean", "lowest to highest", "images"], rows)
 
 
-def _table(title: str, header: Sequence[str], rows: Iterable[Sequence[str]]) -> Group:
-    """Lay out cells as plain text: a name in square brackets is no markup."""
-    table = Table(box=box.SIMPLE_HEAD, padding=(0, 1))
-    for number, name in enumerate(header):
-        table.add_column(Text(name), justify="right" if number else "left", overflow="fold")
-    for row in rows:
-        table.add_row(*map(Text, row))
-    # Rich wraps a table's own title to the width of the table.
-    return Group(Text(title, style="bold"), table)
+def _selected(run: RunMetrics) -> str:
+    if run.selected is None:
+        return ""
+    folds = sum(run.selected.values())
+    chosen = ", ".join(f"{name} in {count}" for name, count in run.selected.items())
+    return f"Chosen inside the training part, of {folds} folds: {chosen}."
+
+
+def _balance(run: RunMetrics) -> str:
+    balance = run.balance
+    return (
+        f"The folds' class counts are at most {balance.largest_deviation:.1f} cases from even "
+        f"(fold {balance.fold}, {balance.class_name})."
+    )
+
+
+def _by_group(run: RunMetrics) -> str:
+    """Say the interval that knows of groups, wherever they lie."""
+    known = [(name, metrics.by_group) for name, metrics in run.compared if metrics.by_group]
+    if not known:
+        return ""
+    ends = "; ".join(
+        f"{name} {100 * found.interval.low:.1f} to {100 * found.interval.high:.1f} %" for name, found in known
+    )
+    return f"95 % intervals of the accuracy that count groups ({known[0][1].groups}), not images, as witnesses: {ends}."

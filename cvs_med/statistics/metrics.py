@@ -1,6 +1,6 @@
 """How right a set of answers is: counts first, shares of them second.
 
-Shapes: N cases, P classes. `labels` and `predicted` are (N,) class numbers 0 to P - 1, `probabilities` is (N, P).
+Shapes: N cases, P classes. `labels` and `predicted` are (N,) class numbers 0 to P - 1.
 """
 
 from dataclasses import dataclass
@@ -10,8 +10,7 @@ import numpy.typing as npt
 
 from cvs_med.statistics.checks import require, require_labels, require_one_length
 from cvs_med.statistics.intervals import wilson
-from cvs_med.statistics.roc import auroc_by_fold
-from cvs_med.types import Floats, Integers
+from cvs_med.types import Integers
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,19 +40,6 @@ class PredictiveValue:
 
     value: Proportion
     prevalence: float | None
-
-
-@dataclass(frozen=True, slots=True)
-class Auroc:
-    """Area under the ROC curve, one class against the rest, averaged over the classes.
-
-    Attributes:
-        macro: the mean over the classes; None where a class is absent.
-        absent: the classes without a case (all but one of them where everything is one class).
-    """
-
-    macro: float | None
-    absent: tuple[int, ...]
 
 
 def proportion(successes: int, n: int) -> Proportion:
@@ -109,17 +95,6 @@ def negative_predictive_value(matrix: Integers, of_class: int) -> PredictiveValu
     others = np.delete(matrix, of_class, axis=1)
     value = proportion(others.sum() - others[of_class].sum(), others.sum())
     return PredictiveValue(value, _prevalence(matrix, of_class))
-
-
-def macro_auroc(labels: Integers, probabilities: Floats) -> Auroc:
-    """Average the one-vs-rest AUROC over the classes of ONE fold.
-
-    Scores of networks trained apart have no common scale, so folds are never pooled. For cases of several folds there
-    is `roc.auroc_by_fold`, which cannot pool them.
-    """
-    fold = auroc_by_fold(labels, probabilities, np.zeros_like(labels))
-    absent = tuple(c for c in range(probabilities.shape[1]) if not np.any(labels == c))
-    return Auroc(None if absent else fold.macro, absent)
 
 
 def dice(

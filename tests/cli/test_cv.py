@@ -240,3 +240,16 @@ def test_a_fault_of_ours_is_not_hidden(cv: Command, monkeypatch: pytest.MonkeyPa
 
     monkeypatch.setattr(experiment, "cross_validate", fail)
     assert isinstance(cv().exception, ZeroDivisionError)
+
+
+def test_repeats_are_ordinary_runs_with_a_summary(cv: Command, tmp_path: Path) -> None:
+    result = cv("--repeats", "2", "--seed", "3")
+    assert result.exit_code == 0, result.output
+    for word in ("Right of 9 in 2 repeats", "corrected resampled t", "majority class", "seed-*/report.html"):
+        assert word in result.stdout
+    for seed in (3, 4):
+        assert (tmp_path / "run" / f"seed-{seed}" / "report.html").stat().st_size > 0
+    again = cv("--repeats", "2", "--seed", "3", "--json")
+    assert again.exit_code == 0, again.output
+    assert "Fold" not in again.stderr
+    assert json.loads(again.stdout)["seeds"] == [3, 4]

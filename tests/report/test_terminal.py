@@ -26,7 +26,12 @@ def test_every_number_of_the_result_is_shown(map_run: Path) -> None:
     assert "CvS (class from the map) 4 of 6 66.7 % 30.0 to 90.3 % 66.7 %" in text
     assert "majority class 3 of 6 50.0 %" in text
     assert "healthy sensitivity 2 of 3 66.7 %" in text
-    assert "working size 0.250 0.000 to 0.500 6" in text
+    assert "Dice, working size 0.250 0.000 to 0.500 6" in text
+    assert "clDice, working size" in text
+    assert "NPV 2 of 3 66.7 %" in text
+    assert "healthy 50.0 %" in text
+    assert "count groups (3), not images" in text
+    assert "at most 0.5 cases from even" in text
     assert "Wilson intervals treat the cases as independent" in text
     assert "2 of 6 images had another image of their group" in text
 

@@ -9,18 +9,15 @@ from cvs_med.errors import StatisticsError
 from cvs_med.statistics import metrics
 
 
-def _draw(seed: int, n: int = 60, classes: int = 4) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def _draw(seed: int, n: int = 60, classes: int = 4) -> tuple[np.ndarray, np.ndarray]:
     rng = np.random.default_rng(seed)
     labels = np.concatenate([np.arange(classes), rng.integers(0, classes, n - classes)])
-    # Few distinct values, so that there are ties.
-    probabilities = rng.integers(1, 5, (n, classes)).astype(float)
-    probabilities /= probabilities.sum(axis=1, keepdims=True)
-    return labels, probabilities.argmax(axis=1), probabilities
+    return labels, rng.integers(0, classes, n)
 
 
 @given(st.integers(0, 10_000))
 def test_matrix_accuracy_and_balanced_accuracy_agree_with_scikit_learn(seed: int) -> None:
-    labels, predicted, _ = _draw(seed)
+    labels, predicted = _draw(seed)
     matrix = metrics.confusion_matrix(labels, predicted, 4)
     assert matrix.tolist() == reference.confusion_matrix(labels, predicted, labels=range(4)).tolist()
     assert metrics.accuracy(matrix).share == pytest.approx(reference.accuracy_score(labels, predicted))
@@ -29,7 +26,7 @@ def test_matrix_accuracy_and_balanced_accuracy_agree_with_scikit_learn(seed: int
 
 @given(st.integers(0, 10_000))
 def test_sensitivity_and_specificity_are_recalls_of_scikit_learn(seed: int) -> None:
-    labels, predicted, _ = _draw(seed)
+    labels, predicted = _draw(seed)
     matrix = metrics.confusion_matrix(labels, predicted, 4)
     for c in range(4):
         found = metrics.sensitivity(matrix, c).share, metrics.specificity(matrix, c).share
@@ -40,7 +37,7 @@ def test_sensitivity_and_specificity_are_recalls_of_scikit_learn(seed: int) -> N
 @budget(max_examples=15)
 @given(st.integers(0, 10_000))
 def test_predictive_values_are_precisions_of_scikit_learn(seed: int) -> None:
-    labels, predicted, _ = _draw(seed)
+    labels, predicted = _draw(seed)
     matrix = metrics.confusion_matrix(labels, predicted, 4)
     for c in range(4):
         values = metrics.positive_predictive_value(matrix, c), metrics.negative_predictive_value(matrix, c)
@@ -52,7 +49,7 @@ def test_predictive_values_are_precisions_of_scikit_learn(seed: int) -> None:
 
 @given(st.integers(0, 10_000))
 def test_predictive_values_follow_from_sensitivity_specificity_and_prevalence(seed: int) -> None:
-    labels, predicted, _ = _draw(seed, n=400)
+    labels, predicted = _draw(seed, n=400)
     matrix = metrics.confusion_matrix(labels, predicted, 4)
     found = metrics.positive_predictive_value(matrix, 1)
     sensitivity, specificity = metrics.sensitivity(matrix, 1).share, metrics.specificity(matrix, 1).share
@@ -82,19 +79,6 @@ def test_a_class_that_is_never_answered_has_no_positive_predictive_value() -> No
 def test_what_is_no_class_is_not_counted(labels: np.ndarray, predicted: np.ndarray, found: str) -> None:
     with pytest.raises(StatisticsError, match=f"expected .*{found}"):
         metrics.confusion_matrix(labels, predicted, 3)
-
-
-@given(st.integers(0, 10_000))
-def test_macro_auroc_agrees_with_scikit_learn_also_with_ties(seed: int) -> None:
-    labels, _, probabilities = _draw(seed)
-    expected = reference.roc_auc_score(labels, probabilities, multi_class="ovr", average="macro")
-    assert metrics.macro_auroc(labels, probabilities).macro == pytest.approx(expected)
-
-
-def test_auroc_is_not_defined_where_a_class_is_absent_and_says_which() -> None:
-    probabilities = np.full((3, 3), 1 / 3)
-    assert metrics.macro_auroc(np.array([0, 2, 0]), probabilities) == metrics.Auroc(None, (1,))
-    assert metrics.macro_auroc(np.array([1, 1, 1]), probabilities) == metrics.Auroc(None, (0, 2))
 
 
 def test_a_class_without_cases_has_no_sensitivity_and_does_not_weigh_on_the_balance() -> None:

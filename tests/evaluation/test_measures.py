@@ -4,10 +4,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from sklearn.metrics import roc_auc_score
+from sklearn.metrics import brier_score_loss, roc_auc_score
 
 from cvs_med.errors import RunError
 from cvs_med.evaluation import evaluate, evaluate_run
+from cvs_med.evaluation.measures import balance
 from cvs_med.tables import Segmentation, write_predictions, write_segmentation
 from cvs_med.types import Prediction
 
@@ -64,6 +65,8 @@ def test_auroc_is_per_fold_and_its_mean_leaves_out_folds_where_it_is_not_defined
     assert [fold.macro_auroc for fold in metrics.folds] == [0.75, None, 0.0]
     assert metrics.folds[1].absent == ("diseased",)
     assert metrics.mean_auroc == pytest.approx(0.375)
+    assert [fold.aurocs for fold in metrics.folds] == [(0.75, 0.75), (None, None), (0.0, 0.0)]
+    assert [(each.auroc, each.auroc_folds) for each in metrics.classes] == [(0.375, 2), (0.375, 2)]
     pooled = roc_auc_score([p.label for p in EIGHT], [p.probabilities[1] for p in EIGHT])
     assert metrics.mean_auroc != pytest.approx(pooled)
 
@@ -76,6 +79,40 @@ def test_dice_is_averaged_over_the_cases_where_it_is_known() -> None:
         (0.6, 0.5, 0.7)
     )
     assert metrics.dice_native is None
+
+
+def test_predictive_values_stand_beside_the_prevalence() -> None:
+    diseased = evaluate(EIGHT, _ids(EIGHT), NAMES).classes[1]
+    positive, negative = diseased.positive_predictive_value, diseased.negative_predictive_value
+    assert (positive.value.successes, positive.value.n, positive.prevalence) == (1, 2, 0.375)
+    assert (negative.value.successes, negative.value.n, negative.prevalence) == (4, 6, 0.375)
+
+
+def test_the_brier_score_is_scikit_learn_s() -> None:
+    expected = 2 * brier_score_loss([p.label for p in EIGHT], [p.probabilities[1] for p in EIGHT])
+    assert evaluate(EIGHT, _ids(EIGHT), NAMES).brier == pytest.approx(expected)
+
+
+def test_groups_that_are_alike_widen_the_interval() -> None:
+    paired = [
+        _predict(f"{group}{side}", group % 3, group % 2, float(group % 2 != (group == 4)), f"s{group}")
+        for group in range(9)
+        for side in "lr"
+    ]
+    alone = [_predict(p.case_id, p.fold, p.label, p.probabilities[1]) for p in paired]
+    grouped, plain = (evaluate(rows, _ids(rows), NAMES) for rows in (paired, alone))
+    assert plain.by_group is None
+    assert grouped.by_group is not None
+    assert grouped.by_group.groups == 9
+    assert grouped.by_group.interval.low < grouped.accuracy.low
+    assert grouped.by_group.interval.high > grouped.accuracy.high
+
+
+def test_balance_names_the_fold_and_the_class_that_are_furthest_from_even() -> None:
+    found = balance(EIGHT, NAMES)
+    assert found.cases == ((2, 2), (2, 0), (1, 1))
+    # Fold 1 has two of the eight cases, and so 0.75 of the three diseased ones.
+    assert (found.largest_deviation, found.fold) == (0.75, 1)
 
 
 def test_siblings_are_cases_whose_group_was_also_trained_on() -> None:

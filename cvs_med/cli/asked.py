@@ -1,0 +1,54 @@
+"""From the options of a command to a protocol, and to the name of its folder."""
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from cvs_med.errors import ProtocolError
+from cvs_med.protocol import Protocol, catalogue, dump
+
+
+def settings(fields: Mapping[str, object], changes: Sequence[str]) -> list[str]:
+    """Write options as changes of fields, such as `training.epochs=3`; what is None was not given."""
+    # JSON is YAML in which a file's name is text, whatever signs it has.
+    given = [f"{name}={json.dumps(value, ensure_ascii=False)}" for name, value in fields.items() if value is not None]
+    return [*given, *changes]
+
+
+def usual(dataset: str, device: str) -> str:
+    """Take the data set's protocol, the large one where there is a GPU for it.
+
+    Raises:
+        ProtocolError: the data set has none.
+    """
+    large = f"{dataset}-gpu"
+    if device == "cuda" and large in catalogue():
+        return large
+    if dataset not in catalogue():
+        raise ProtocolError(
+            f"Expected --protocol with --dataset {dataset}, which has none of its own. "
+            f"Name a file, or begin with one of {', '.join(catalogue())}."
+        )
+    return dataset
+
+
+def candidates(select: str, settings: Sequence[str], protocol: str | None) -> dict[str, Protocol]:
+    """Load the protocols of --select.
+
+    Raises:
+        ProtocolError: --protocol is given too, or as for `selection.candidates`.
+    """
+    from cvs_med import selection
+
+    if protocol is not None:
+        raise ProtocolError("Expected --select or --protocol, found both. Name all protocols in --select.")
+    return selection.candidates([source.strip() for source in select.split(",")], settings)
+
+
+def folder(protocol: Protocol, *, repeated: bool) -> Path:
+    """Name a run, or repeats of it, after what was asked, so that the same command finds it again."""
+    digest = hashlib.sha256(dump(protocol).encode()).hexdigest()[:8]
+    splits = protocol.splits
+    seeds = f"seeds-from-{splits.seed}" if repeated else f"seed{splits.seed}"
+    return Path("runs") / f"{protocol.dataset}-{protocol.method}-{splits.kind}-{seeds}-{digest}"

@@ -1,0 +1,75 @@
+"""The small files of a run folder that say what was asked, and how they are read."""
+
+from pathlib import Path
+from typing import TypeVar
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
+
+from cvs_med.errors import RunError
+
+T = TypeVar("T")
+
+
+class DatasetCard(BaseModel):
+    """dataset.json: what a report says about the data set."""
+
+    model_config = ConfigDict(frozen=True)
+
+    name: str
+    title: str
+    class_names: list[str] = Field(min_length=2)
+    class_codes: list[str]
+    foreground: str
+    licence: str
+    citation: str
+    notes: list[str]
+    cases: int
+
+
+class Folds(BaseModel):
+    """folds.json: who was tested when; one list of case ids per fold."""
+
+    model_config = ConfigDict(frozen=True)
+
+    kind: str
+    seed: int
+    folds: list[list[str]] = Field(min_length=1)
+
+
+class Selected(BaseModel):
+    """selection.json: how often each protocol was chosen; the rest of the file is for people."""
+
+    model_config = ConfigDict(frozen=True)
+
+    chosen: dict[str, int] = Field(min_length=1)
+
+
+def read_json(path: Path, kind: type[T]) -> T:
+    """Read a JSON file of a run folder as what it should be.
+
+    Raises:
+        RunError: it is missing, damaged, or something else.
+    """
+    try:
+        return TypeAdapter(kind).validate_json(path.read_bytes())
+    except (OSError, ValidationError) as error:
+        raise RunError(f"{path}: {error}. Run the experiment again to have it written.") from error
+
+
+def read_method(run: Path) -> str:
+    """Name the method that protocol.yaml asked for: `selected` where each fold chose one.
+
+    Raises:
+        RunError: there is no such file, or it names no method.
+    """
+    path = run / "protocol.yaml"
+    try:
+        protocol = yaml.safe_load(path.read_bytes())
+    except (OSError, yaml.YAMLError) as error:
+        raise RunError(f"{path}: {error}. Is {run} the folder of a run?") from error
+    if not isinstance(protocol, dict) or not isinstance(protocol.get("method"), str):
+        raise RunError(f"{path}: expected a field `method`, found none. Is {run} the folder of a run?")
+    inner = protocol.get("inner")
+    selects = isinstance(inner, dict) and bool(inner.get("select"))
+    return "selected" if selects else str(protocol["method"])

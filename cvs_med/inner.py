@@ -1,0 +1,80 @@
+"""A cross-validation inside one training part: whatever is decided by its answers has not seen a test case."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+
+from cvs_med import baselines
+from cvs_med.folds import as_predictions, source_of, train_network
+from cvs_med.inference import predict
+from cvs_med.setup import Observer, Setup
+from cvs_med.splits import inner_folds
+from cvs_med.tables import read_predictions, write_predictions
+from cvs_med.training import Epoch
+from cvs_med.types import Floats, Prediction
+
+_TRAININGS_A_FOLD = 1009
+"""Numbers set aside for the inner trainings of a fold, so that each has chance of its own."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Unheard:
+    """An observer that tells of stages, not of the epochs of inner trainings, which would pass for those of folds."""
+
+    observer: Observer
+
+    def stage(self, text: str) -> None:
+        """Tell that a part of the work begins."""
+        self.observer.stage(text)
+
+    def counted(self, done: int, total: int) -> None:
+        """Tell how many are done."""
+        self.observer.counted(done, total)
+
+    def epoch(self, fold: int, epoch: Epoch) -> None:
+        """Keep an epoch to oneself."""
+
+
+def inner_answers(setup: Setup, folder: Path, number: int, train: Sequence[int]) -> list[Prediction]:
+    """Answer for every case of a training part, by models that were trained on the rest of it; or read the answers.
+
+    Args:
+        setup: what the folds share.
+        folder: of these answers; made if missing. Finished inner folds in it are kept.
+        number: of the outer fold, from zero.
+        train: its training part, as positions in `setup.cases`. No other case is looked at.
+
+    Returns:
+        A prediction for each of these cases; its fold is the inner one.
+    """
+    names = setup.dataset.class_names
+    folder.mkdir(parents=True, exist_ok=True)
+    position = {setup.cases[case].id: case for case in train}
+    parts = inner_folds([setup.cases[case] for case in train], setup.protocol.splits, number)
+    unheard, rows = replace(setup, observer=_Unheard(setup.observer)), []
+    for inner, part in enumerate(parts):
+        done = folder / f"answers-{inner}.csv"
+        if not done.exists():
+            test = [position[name] for name in part]
+            rest = [case for case in train if case not in set(test)]
+            place = folder / f"fold-{inner}"
+            shares = _answer(unheard, place, _TRAININGS_A_FOLD * (number + 1) + inner, rest, test)
+            write_predictions(done, as_predictions(setup, inner, test, shares), names)
+            (place / "checkpoint.pt").unlink(missing_ok=True)
+        rows += read_predictions(done, names)
+        setup.observer.counted(inner + 1, len(parts))
+    return rows
+
+
+def _answer(setup: Setup, folder: Path, number: int, train: Sequence[int], test: Sequence[int]) -> Floats:
+    """Train on one part and answer for another: class probabilities (test, P)."""
+    if setup.protocol.method == "probe":
+        return baselines.probe(setup.features, setup.protocol.probe, setup.labels, train, test, setup.classes)
+    folder.mkdir(exist_ok=True)
+    network = train_network(setup, folder, number, train)
+    source = source_of(setup, network, setup.protocol.augmentation)
+    device, precision = setup.fabric.device, setup.precision
+    answers = (predict(network, source, case, device=device, precision=precision) for case in test)
+    return np.stack([answer.probabilities.numpy() for answer in answers])
