@@ -61,8 +61,8 @@ def train(dataset: str, *, data_dir: Path | None, cache_dir: Path, workers: int,
         CvsMedError: protocol or data are not as they should be.
     """
     protocol = load_protocol(dataset, ["network.trainable=all", "network.context=[]"])
-    kind = datasets.get(protocol.dataset)
-    cases = datasets.read(kind, datasets.locate(dataset, data_dir), folds=2)
+    kind, root = datasets.opened(dataset, data_dir)
+    cases = datasets.read(kind, root, folds=2)
     images = protocol.images
     photographs = cache.load(cases, size=images.size, crop=images.crop, folder=cache_dir, workers=workers)
     labels = torch.tensor([case.label for case in cases])

@@ -77,7 +77,7 @@ def cv(
     given = [f"{name}={json.dumps(value, ensure_ascii=False)}" for name, value in fields.items() if value is not None]
     device = accelerator(device)
     resolved = load_protocol(protocol or _usual(dataset, device), [*given, *changes])
-    run = out or _folder(resolved)
+    run = out or _folder(resolved, data_dir)
     keep_memory()
     with Watch(resolved.splits.folds, quiet=as_json) as watch:
         from cvs_med.experiment import cross_validate
@@ -115,11 +115,14 @@ def _usual(dataset: str, device: str) -> str:
     return dataset
 
 
-def _folder(protocol: Protocol) -> Path:
+def _folder(protocol: Protocol, data_dir: Path | None) -> Path:
     """Name a run after what was asked, so that the same command finds it again."""
-    digest = hashlib.sha256(dump(protocol).encode()).hexdigest()[:8]
+    asked, name = dump(protocol), protocol.dataset
+    if name == "folder" and data_dir is not None:  # Several folders of one's own are several data sets.
+        asked, name = f"{asked}{data_dir.resolve()}", data_dir.resolve().name
+    digest = hashlib.sha256(asked.encode()).hexdigest()[:8]
     splits = protocol.splits
-    return Path("runs") / f"{protocol.dataset}-{protocol.method}-{splits.kind}-seed{splits.seed}-{digest}"
+    return Path("runs") / f"{name}-{protocol.method}-{splits.kind}-seed{splits.seed}-{digest}"
 
 
 def _finish(run: Path, page: Path, *, as_json: bool) -> None:
