@@ -78,9 +78,14 @@ def picture(path: Path, reading: Reading, most: int) -> Array:
     """
     _header(path, most)
     try:
-        return _shown(_read(path, (*_HEADER, *_PIXELS), pixels=True), reading)
+        file = _read(path, (*_HEADER, *_PIXELS), pixels=True)
+        shown = _shown(file, reading)
+        sides = (int(file.Rows), int(file.Columns))
     except Exception:  # Damaged files lead pydicom to almost any kind of exception; its words may quote an element.
         raise _damaged(path) from None
+    if shown.shape not in (sides, (*sides, 3)):  # More pixels than one frame has are given out as several.
+        raise _damaged(path)
+    return shown
 
 
 def _shown(file: Any, reading: Reading) -> Array:  # noqa: ANN401 - pydicom's elements have no types
