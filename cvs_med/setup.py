@@ -101,6 +101,7 @@ def prepare(
     setup = assemble(
         protocol, dataset, cases, cache_dir=cache_dir, accelerator=accelerator, workers=workers, observer=observer
     )
+    require_foreground(setup)
     network = setup.network
     observer.stage("Computing the encoder's features")
     with timed(setup.seconds, "features"):
@@ -176,6 +177,25 @@ def require_masks(cases: Sequence[Case]) -> None:
             "Draw them, have them made from those that are there with `cvs-med propagate`, or ask for a method without "
             "a map, `--method classification`.",
         )
+
+
+def require_foreground(setup: Setup) -> None:
+    """Refuse to learn a class from its map alone where all its masks are empty: no pixel would ever be of it.
+
+    Raises:
+        DataError: names the class.
+    """
+    if setup.protocol.method != "cvs" or setup.protocol.loss.class_weight:
+        return
+    covered = setup.photographs.foreground.amax(dim=(1, 2)).numpy() > 0
+    for label, name in enumerate(setup.dataset.class_names):
+        if not covered[setup.labels == label].any():
+            raise fault(
+                f"class '{name}'",
+                "foreground in some of its images, to learn the class from the map alone",
+                "none",
+                "Ask for `--set loss.class_weight=1`, or for `empty_masks: field` in dataset.yaml.",
+            )
 
 
 def _network(protocol: Protocol, classes: int, cache_dir: Path) -> tuple[Network, str]:

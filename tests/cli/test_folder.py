@@ -118,6 +118,17 @@ def test_empty_masks_and_the_whole_field_are_learnt(own_folder: Path, tmp_path: 
     assert (tmp_path / "run" / "segmentation.csv").exists() == (method == "cvs")
 
 
+def test_a_class_without_any_foreground_is_not_learnt_from_the_map_alone(own_folder: Path, tmp_path: Path) -> None:
+    (own_folder / "dataset.yaml").write_text("empty_masks: {benign: allowed}")
+    for path in (own_folder / "masks").glob("*_b*"):
+        Image.fromarray(np.zeros((40, 60), dtype=np.uint8)).save(path)
+    command = ("cv", "--dataset", "folder", "--data-dir", own_folder, *SMALL)
+    result = run(*command, "--set", "loss.class_weight=0", "--out", tmp_path / "map")
+    assert result.exit_code == 2
+    assert "class 'benign': expected foreground in some of its images" in result.stderr
+    said(*command, "--out", tmp_path / "both")
+
+
 def test_missing_masks_stop_cvs_alone(own_folder: Path, tmp_path: Path) -> None:
     (own_folder / "masks" / "P00_b0.png").unlink()
     assert "note: 1 of 8 have no mask" in said(
