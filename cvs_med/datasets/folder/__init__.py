@@ -62,7 +62,7 @@ def told_by(root: Path) -> DataSet:
         class_names=tuple(settings.classes.get(code, code) for code in codes),
         class_codes=tuple(codes),
         foreground=settings.foreground_name,
-        notes=tuple(_notes(images, found, settings)),
+        notes=(*FOLDER.notes, *_notes(images, found, settings)),
     )
 
 
@@ -125,7 +125,7 @@ FOLDER = DataSet(
     foreground="foreground",
     licence="not stated",
     citation="Own images.",
-    notes=(),
+    notes=("A user's own images: what they show, and who labelled them and how, is known to their owner alone.",),
     survey=survey,
     told_by=told_by,
 )
