@@ -68,8 +68,8 @@ def train(dataset: str, *, data_dir: Path | None, cache_dir: Path, workers: int,
         CvsMedError: protocol or data are not as they should be.
     """
     protocol = load_protocol(dataset, ["network.trainable=all", "network.context=[]"])
-    kind = datasets.get(protocol.dataset)
-    cases = datasets.read(kind, datasets.locate(dataset, data_dir), folds=2)
+    kind, root = datasets.opened(dataset, data_dir)
+    cases = datasets.read(kind, root, folds=2)
     images = protocol.images
     photographs = cache.load(cases, size=images.size, crop=images.crop, folder=cache_dir, workers=workers)
     labels = torch.tensor([case.label for case in cases])
@@ -142,8 +142,8 @@ def _source(
     protocol: Protocol, device: torch.device, data_dir: Path | None, cache_dir: Path, workers: int
 ) -> PhotographBatches:
     """Load the training part of a protocol's data set."""
-    kind = datasets.get(protocol.dataset)
-    cases = [case for case in kind.cases(datasets.locate(kind.name, data_dir)) if case.part != "test"]
+    kind, root = datasets.opened(protocol.dataset, data_dir)
+    cases = [case for case in kind.cases(root) if case.part != "test"]
     images = protocol.images
     photographs = cache.load(cases, size=images.size, crop=images.crop, folder=cache_dir, workers=workers)
     labels = torch.tensor([case.label for case in cases])

@@ -9,7 +9,7 @@ import hashlib
 import json
 import logging
 import os
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import asdict, dataclass
@@ -24,7 +24,7 @@ from torch import Tensor
 
 from cvs_med.errors import DataError, Problem, reason
 from cvs_med.transforms import RECIPE_VERSION, Crop, Geometry, prepare, prepare_packed
-from cvs_med.types import Case, Packed
+from cvs_med.types import Case, OwnFile, Packed, Picture
 
 LOGGER = logging.getLogger(__name__)
 
@@ -140,15 +140,26 @@ def _in_parallel(function: Callable[[Item], Result], items: Iterable[Item], work
 
 def _key(cases: Sequence[Case], *, size: int, crop: Crop, workers: int) -> str:
     pictures = [picture for case in cases for picture in (case.image, case.mask, case.field_of_view)]
-    paths = [picture for picture in pictures if isinstance(picture, Path)]
+    paths = [_file(picture) for picture in pictures if isinstance(picture, Path | OwnFile)]
     of_files = dict(zip(paths, _in_parallel(_file_digest, paths, workers), strict=True))
-    digests = [of_files[picture] if isinstance(picture, Path) else _digest_in_memory(picture) for picture in pictures]
+    digests = [_digest_of(picture, of_files) for picture in pictures]
     recipe = {"version": RECIPE_VERSION, "size": size, "crop": crop, "ids": [case.id for case in cases]}
     return hashlib.sha256(json.dumps([recipe, digests]).encode()).hexdigest()
 
 
-def _digest_in_memory(picture: Packed | None) -> str | None:
-    return None if picture is None else hashlib.sha256(picture.pixels.tobytes()).hexdigest()
+def _file(picture: Path | OwnFile) -> Path:
+    return picture if isinstance(picture, Path) else picture.path
+
+
+def _digest_of(picture: Picture | str | None, of_files: Mapping[Path, str]) -> str | None:
+    """Give what tells a picture from others: its content, and of a user's own file also how it is read."""
+    if picture is None or isinstance(picture, str):
+        return picture
+    if isinstance(picture, Packed):
+        return hashlib.sha256(picture.pixels.tobytes()).hexdigest()
+    if isinstance(picture, Path):
+        return of_files[picture]
+    return f"{of_files[picture.path]} {picture.reading} {picture.empty}"
 
 
 def _file_digest(path: Path) -> str:

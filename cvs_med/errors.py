@@ -66,3 +66,8 @@ class DataError(CvsMedError):
         self.problems = tuple(problems)
         count = "1 problem" if len(self.problems) == 1 else f"{len(self.problems)} problems"
         super().__init__("\n".join([f"The data set has {count}:", *(f"  {problem}" for problem in self.problems)]))
+
+
+def fault(where: object, expected: str, found: str, remedy: str) -> DataError:
+    """Make the error of a single problem."""
+    return DataError([Problem(str(where), expected, found, remedy)])

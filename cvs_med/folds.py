@@ -11,7 +11,7 @@ from torch import Tensor
 
 from cvs_med import baselines, hyperrule
 from cvs_med.batches import FeatureBatches, PhotographBatches, RelabelledBatches, Source
-from cvs_med.images import read_mask
+from cvs_med.images import read_field_of_view, read_foreground
 from cvs_med.inference import Answer, AnsweredMap, Evidence, predict
 from cvs_med.networks import Network, build_network
 from cvs_med.precision import place
@@ -163,11 +163,13 @@ def _measure(setup: Setup, fold: int, number: int, foreground: Tensor) -> Segmen
     seen, gold = (plane[number].numpy() >= 128 for plane in (photographs.field_of_view, photographs.foreground))
     predicted = foreground.numpy() >= 0.5
     fraction = float(predicted[seen].mean())
-    if case.mask is None:
+    geometry = photographs.geometries[number]
+    shape = (geometry.height, geometry.width)
+    native_gold = read_foreground(case, shape)
+    if native_gold is None:
         return Segmentation(case.id, fold, None, None, fraction, None)
-    native_gold = read_mask(case.mask)
-    native_seen = None if case.field_of_view is None else read_mask(case.field_of_view)
-    native = photographs.geometries[number].to_native(foreground).numpy() >= 0.5
+    native_seen = read_field_of_view(case, shape)
+    native = geometry.to_native(foreground).numpy() >= 0.5
     overlaps = dice(predicted, gold, seen), dice(native, native_gold, native_seen)
     return Segmentation(case.id, fold, *overlaps, fraction, float(gold[seen].mean()))
 

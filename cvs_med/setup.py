@@ -15,7 +15,7 @@ from cvs_med import cache, datasets
 from cvs_med.augmentation import flips, views
 from cvs_med.cache import Photographs
 from cvs_med.datasets import DataSet, masks
-from cvs_med.errors import DataError, Problem
+from cvs_med.errors import fault
 from cvs_med.features import NOTHING, Features, extract
 from cvs_med.networks import Network, build_network, load_weights
 from cvs_med.precision import Precision, choose, place
@@ -103,13 +103,14 @@ def prepare(
     Raises:
         CvsMedError: data, weights or folders are not as they should be.
     """
-    dataset = datasets.get(protocol.dataset)
-    cases = datasets.read(dataset, datasets.locate(protocol.dataset, data_dir), folds=protocol.splits.folds)
+    dataset, root = datasets.opened(protocol.dataset, data_dir)
+    cases = datasets.read(dataset, root, folds=protocol.splits.folds)
     if protocol.has_map:
         require_masks(cases)
     setup = assemble(
         protocol, dataset, cases, cache_dir=cache_dir, accelerator=accelerator, workers=workers, observer=observer
     )
+    require_foreground(setup)
     return with_features(setup, cache_dir)
 
 
@@ -182,12 +183,37 @@ def require_masks(cases: Sequence[Case]) -> None:
     """Refuse to learn a map from cases without a mask: every pixel of theirs would be learnt as background.
 
     Raises:
-        DataError: says how many have none.
+        DataError: says how many have none, and which.
     """
-    without = sum(case.mask is None for case in cases)
+    without = [case.id for case in cases if case.mask is None]
     if without:
-        expected, found = "a mask for every case, for a method with a map", f"none for {without} of {len(cases)}"
-        raise DataError([Problem("what is learnt from", expected, found, "Ask for another method, or add masks.")])
+        named = f"{', '.join(without[:6])}{' ...' if len(without) > 6 else ''}"
+        raise fault(
+            "what is learnt from",
+            "a mask for every case, for a method with a map",
+            f"none for {len(without)} of {len(cases)} ({named})",
+            "Draw them, have them made from those that are there with `cvs-med propagate`, or ask for a method without "
+            "a map, `--method classification`.",
+        )
+
+
+def require_foreground(setup: Setup) -> None:
+    """Refuse to learn a class from its map alone where all its masks are empty: no pixel would ever be of it.
+
+    Raises:
+        DataError: names the class.
+    """
+    if setup.protocol.method != "cvs" or setup.protocol.loss.class_weight:
+        return
+    covered = setup.photographs.foreground.amax(dim=(1, 2)).numpy() > 0
+    for label, name in enumerate(setup.dataset.class_names):
+        if not covered[setup.labels == label].any():
+            raise fault(
+                f"class '{name}'",
+                "foreground in some of its images, to learn the class from the map alone",
+                "none",
+                "Ask for `--set loss.class_weight=1`, or for `empty_masks: field` in dataset.yaml.",
+            )
 
 
 def masked(

@@ -156,8 +156,8 @@ class _Numbered:
 def _read(plan: Plan, data_dir: Path | None, masks_dirs: Sequence[Path]) -> _Data:
     """Read the data set, draw for every cell, and check all draws and their masks before anything is trained."""
     first = next(iter(plan.methods.values()))
-    dataset = datasets.get(first.dataset)
-    cases = dataset.cases(datasets.locate(first.dataset, data_dir))
+    dataset, root = datasets.opened(first.dataset, data_dir)
+    cases = dataset.cases(root)
     train, test = (_part(cases, dataset, name) for name in ("train", "test"))
     draws = {
         (samples, seed): [case.id for case in train]

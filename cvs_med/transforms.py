@@ -17,7 +17,7 @@ from torch.nn.functional import interpolate
 
 from cvs_med.disc import locate
 from cvs_med.errors import DataError, Problem
-from cvs_med.images import Mask, read_image, read_mask
+from cvs_med.images import Mask, read_field_of_view, read_foreground, read_image
 from cvs_med.types import Array, Case, Packed
 
 Crop: TypeAlias = Literal["field_of_view", "disc", "none"]
@@ -112,10 +112,11 @@ def prepare(case: Case, *, size: int, crop: Crop) -> Prepared:
     """
     pixels = read_image(case.image)
     shape = pixels.shape[0], pixels.shape[1]
-    view = np.ones(shape, dtype=np.bool_) if case.field_of_view is None else read_mask(case.field_of_view, shape)
+    view = read_field_of_view(case, shape, pixels)
     geometry = _geometry(_kept(pixels, view, crop), size)
     seen = _resize(view, geometry) >= 128
-    foreground = np.zeros_like(seen) if case.mask is None else _resize(read_mask(case.mask, shape), geometry)
+    mask = read_foreground(case, shape)
+    foreground = np.zeros_like(seen) if mask is None else _resize(mask, geometry)
     return Prepared(
         image=torch.from_numpy(_resize(pixels, geometry) * seen[..., None]).permute(2, 0, 1).contiguous(),
         foreground=torch.from_numpy(foreground * seen.astype(np.uint8)),
@@ -178,7 +179,8 @@ def _masks(cases: Sequence[Case], shape: tuple[int, int]) -> Array:
     problems: list[Problem] = []
     for case, mask in zip(cases, masks, strict=True):
         try:
-            mask[:] = 0 if case.mask is None else read_mask(case.mask, shape) * np.uint8(255)
+            found = read_foreground(case, shape)
+            mask[:] = 0 if found is None else found * np.uint8(255)
         except DataError as error:
             problems += error.problems
     if problems:

@@ -38,8 +38,49 @@ class Packed:
         return picture
 
 
-Picture: TypeAlias = Path | Packed
-"""A file of its own, or one of many in a packed file."""
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """How a user's own files become pictures of 8 bits.
+
+    Attributes:
+        plane: which way a volume is cut.
+        slice: which slice of it, from zero (from the patient's right, front or feet); or the middle one.
+        window: centre and width of the values that are shown, instead of what the file says or holds.
+    """
+
+    plane: Literal["axial", "coronal", "sagittal"] = "axial"
+    slice: int | Literal["middle"] = "middle"
+    window: tuple[float, float] | None = None
+
+
+Empty: TypeAlias = Literal["refused", "allowed", "field"]
+"""What a mask without foreground means: a fault, no foreground, or the whole field of view as foreground."""
+
+
+@dataclass(frozen=True, slots=True)
+class OwnFile:
+    """A file of a user's own folder, of any kind and bit depth that the package reads.
+
+    Attributes:
+        path: the file.
+        reading: how its values become a picture.
+        empty: what it means if it is a mask and empty.
+    """
+
+    path: Path
+    reading: Reading = Reading()
+    empty: Empty = "refused"
+
+
+Picture: TypeAlias = Path | Packed | OwnFile
+"""A file of a known data set, one of many in a packed file, or a file of a user's own folder."""
+
+
+def file_of(picture: Picture) -> Path | None:
+    """Give the file that holds a picture alone; None for one of many."""
+    if isinstance(picture, Packed):
+        return None
+    return picture.path if isinstance(picture, OwnFile) else picture
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,8 +91,10 @@ class Case:
         id: unique name within the data set; safe as a file name.
         image: the photograph.
         label: class of the image, 0 to P - 1.
-        mask: binary foreground mask of the same size (0 and 255), if there is one.
-        field_of_view: binary mask of the pixels that show the patient, if there is one.
+        mask: binary foreground mask of the same size (0 and 255), if there is one; "field" makes the whole field of
+            view the foreground.
+        field_of_view: binary mask of the pixels that show the patient, if there is one; "automatic" finds them in the
+            image.
         group: what must stay on one side of a split (a patient, a sitting), if known.
         part: the official part that the case belongs to, where the data set's authors made a train and a test part.
     """
@@ -59,8 +102,8 @@ class Case:
     id: str
     image: Picture
     label: int
-    mask: Picture | None = None
-    field_of_view: Path | None = None
+    mask: Picture | Literal["field"] | None = None
+    field_of_view: Path | Literal["automatic"] | None = None
     group: str | None = None
     part: Part | None = None
 

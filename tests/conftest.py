@@ -102,6 +102,79 @@ def draw_record(seed: int, labels: bytes) -> bytes:
     return labels + (image + rng.integers(0, 10, image.shape)).astype(np.uint8).tobytes()
 
 
+def write_folder(root: Path, counts: dict[str, int] | None = None, size: tuple[int, int] = (40, 60)) -> Path:
+    """Write a folder of a user's own: images, masks and labels.csv; two images of each patient.
+
+    Args:
+        root: the folder to make.
+        counts: class to number of images.
+        size: height and width.
+    """
+    rows = ["case_id,label,group"]
+    for folder in ("images", "masks"):
+        (root / folder).mkdir(parents=True)
+    classes = (counts or {"benign": 4, "malignant": 4}).items()
+    names = [(label, number) for label, count in classes for number in range(count)]
+    for index, (label, number) in enumerate(names):
+        name = f"P{index // 2:02d}_{label[0]}{number}"
+        image, mask, _ = draw_eye(index, size)
+        Image.fromarray(image).save(root / "images" / f"{name}.png")
+        Image.fromarray(mask).save(root / "masks" / f"{name}.png")
+        rows.append(f"{name},{label},P{index // 2:02d}")
+    (root / "labels.csv").write_text("\n".join(rows) + "\n")
+    return root
+
+
+def write_dicom(path: Path, pixels: np.ndarray, syntax: str = "1.2.840.10008.1.2.1", **elements: object) -> Path:
+    """Write one frame of whole numbers, (H, W) or (H, W, 3); elements by keyword, None leaves one out."""
+    from pydicom.dataset import FileDataset, FileMetaDataset
+    from pydicom.uid import UID, ExplicitVRBigEndian, OphthalmicPhotography8BitImageStorage, generate_uid
+
+    big = syntax == ExplicitVRBigEndian
+    meta = FileMetaDataset()
+    meta.MediaStorageSOPClassUID = OphthalmicPhotography8BitImageStorage
+    meta.MediaStorageSOPInstanceUID = generate_uid(entropy_srcs=[path.name])
+    meta.TransferSyntaxUID = UID(syntax)
+    dicom = FileDataset(
+        str(path), {}, file_meta=meta, preamble=b"\0" * 128, is_implicit_VR=False, is_little_endian=not big
+    )
+    dicom.SOPClassUID, dicom.SOPInstanceUID = meta.MediaStorageSOPClassUID, meta.MediaStorageSOPInstanceUID
+    bits = 8 * pixels.itemsize
+    standard = {
+        "Rows": pixels.shape[0], "Columns": pixels.shape[1], "BitsAllocated": bits, "BitsStored": bits,
+        "HighBit": bits - 1, "PixelRepresentation": int(np.issubdtype(pixels.dtype, np.signedinteger)),
+        "SamplesPerPixel": 1 if pixels.ndim == 2 else 3,
+        "PhotometricInterpretation": "MONOCHROME2" if pixels.ndim == 2 else "RGB",
+        "PlanarConfiguration": None if pixels.ndim == 2 else 0,
+        "PixelData": pixels.astype(pixels.dtype.newbyteorder(">" if big else "<")).tobytes(),
+    }  # fmt: skip
+    for name, value in (standard | elements).items():
+        if value is not None:
+            setattr(dicom, name, value)
+    if "PixelData" in dicom:
+        dicom["PixelData"].VR = "OB" if bits == 8 else "OW"
+    dicom.save_as(path, implicit_vr=False, little_endian=not big, enforce_file_format=True)
+    return path
+
+
+@pytest.fixture(scope="session")
+def dicom() -> Callable[..., Path]:
+    """Write a DICOM file; see `write_dicom`."""
+    return write_dicom
+
+
+@pytest.fixture
+def make_folder(tmp_path: Path) -> Callable[..., Path]:
+    """Write a tiny folder of a user's own; takes the options of `write_folder`."""
+    return lambda name="own", **options: write_folder(tmp_path / name, **options)
+
+
+@pytest.fixture
+def own_folder(make_folder: Callable[..., Path]) -> Path:
+    """Eight images of two classes with masks, two of each patient."""
+    return make_folder()
+
+
 @pytest.fixture(scope="session")
 def pack_idx() -> Callable[[np.ndarray], bytes]:
     """Pack 8-bit values as MNIST's authors do."""

@@ -37,10 +37,12 @@ def test_a_command_line_of_the_docs_runs(
     line: str,
     make_fundus: Callable[..., Path],
     make_cifar10: Callable[..., Path],
+    make_folder: Callable[..., Path],
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    data = str(make_cifar10("packed") if "cifar10" in line else make_fundus("photographs"))
+    own = make_folder("my-images")
+    data = str(make_cifar10("packed") if "cifar10" in line else own if "folder" in line else make_fundus("photographs"))
     monkeypatch.chdir(tmp_path)
     words = shlex.split(line)
     small = {

@@ -15,8 +15,8 @@ ROOT = Path(cvs_med.__file__).parent
 FLOORS = (
     {"__init__", "errors", "types", "backbones", "protocol", "protocol_errors"},
     {
-        "label_maps", "losses", "images", "disc", "download", "datasets", "splits", "transforms", "augmentation",
-        "hyperrule", "networks", "statistics", "precision",
+        "label_maps", "losses", "decoding", "images", "disc", "download", "datasets", "splits", "transforms",
+        "augmentation", "hyperrule", "networks", "statistics", "precision",
     },
     {
         "cache", "tables", "batches", "features", "embedding", "training", "inference", "evaluation", "baselines",

@@ -97,9 +97,12 @@ def test_the_command_of_a_swept_protocol_runs(
 
 
 @pytest.mark.parametrize("name", [name for name in catalogue() if name not in SWEPT])
-def test_a_protocol_of_the_catalogue_runs(name: str, tmp_path: Path, phantom_folder: Path) -> None:
+def test_a_protocol_of_the_catalogue_runs(
+    name: str, tmp_path: Path, phantom_folder: Path, make_folder: Callable[..., Path]
+) -> None:
     protocol = load(name, CHEAP)
     folder = write_digits(tmp_path / "digits") if protocol.dataset == "digits" else phantom_folder
+    folder = make_folder() if protocol.dataset == "folder" else folder
     experiment.cross_validate(
         protocol,
         tmp_path / "run",

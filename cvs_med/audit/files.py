@@ -4,13 +4,14 @@ EXIF data is whatever someone wrote: names are cut, odd values count as missing,
 """
 
 from math import isfinite, log
+from pathlib import Path
 
 from PIL import ExifTags, Image, ImageFile
 
 from cvs_med.audit.sample import Measures, Probe, Sample, Value
 from cvs_med.datasets.sittings import capture_time
-from cvs_med.images import exif_of, opened
-from cvs_med.types import Packed
+from cvs_med.images import exif_of, kind_of, opened
+from cvs_med.types import file_of
 
 LONGEST_NAME = 64
 _SETTINGS = {
@@ -23,16 +24,16 @@ _SETTINGS = {
 
 def size(sample: Sample) -> Measures:
     """Give the bytes of the file for each pixel, as a logarithm, and its format."""
-    path = sample.case.image
-    if isinstance(path, Packed):
+    path = file_of(sample.case.image)
+    if path is None:
         return {}
     return {"bytes": log(max(path.stat().st_size, 1) / sample.view.size), "format": path.suffix.lower()}
 
 
 def quantisation(sample: Sample) -> Measures:
     """Give how coarsely the JPEG tables divide brightness and colour; both missing for another format."""
-    path = sample.case.image
-    if isinstance(path, Packed):
+    path = _photograph(sample)
+    if path is None:
         return {}
     with opened(path) as image:
         tables: dict[int, list[int]] = getattr(image, "quantization", None) or {}
@@ -42,18 +43,24 @@ def quantisation(sample: Sample) -> Measures:
 
 def date(sample: Sample) -> Measures:
     """Give the day of the photograph."""
-    path = sample.case.image
-    moment = None if isinstance(path, Packed) else capture_time(path)
+    path = _photograph(sample)
+    moment = None if path is None else capture_time(path)
     return {"day": float(moment.toordinal()) if moment else None}
 
 
 def camera(sample: Sample) -> Measures:
     """Give the make and model of the camera and how it was set."""
-    path = sample.case.image
-    if isinstance(path, Packed):
+    path = _photograph(sample)
+    if path is None:
         return {}
     with opened(path) as image:
         return _camera(image)
+
+
+def _photograph(sample: Sample) -> Path | None:
+    """Give the file if it is one that holds EXIF data and JPEG tables; DICOM's own elements are never read."""
+    path = file_of(sample.case.image)
+    return path if path is not None and kind_of(path) == "raster" else None
 
 
 def _camera(image: ImageFile.ImageFile) -> Measures:

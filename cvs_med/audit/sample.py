@@ -4,10 +4,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TypeAlias
 
-import numpy as np
 from scipy.ndimage import uniform_filter
 
-from cvs_med.images import Mask, read_image, read_mask
+from cvs_med.images import Mask, read_field_of_view, read_foreground, read_image
 from cvs_med.types import Array, Case, Floats
 
 Value: TypeAlias = float | str | None
@@ -58,8 +57,7 @@ def decode(case: Case) -> Sample:
     """
     image = read_image(case.image)
     shape = (image.shape[0], image.shape[1])
-    view = read_mask(case.field_of_view, shape) if case.field_of_view else np.ones(shape, dtype=np.bool_)
-    return Sample(case, image, view, read_mask(case.mask, shape) if case.mask else None)
+    return Sample(case, image, read_field_of_view(case, shape, image), read_foreground(case, shape))
 
 
 def halved(plane: Array | Mask) -> Floats:

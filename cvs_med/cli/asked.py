@@ -46,9 +46,12 @@ def candidates(select: str, settings: Sequence[str], protocol: str | None) -> di
     return selection.candidates([source.strip() for source in select.split(",")], settings)
 
 
-def folder(protocol: Protocol, *, repeated: bool) -> Path:
+def folder(protocol: Protocol, data_dir: Path | None, *, repeated: bool) -> Path:
     """Name a run, or repeats of it, after what was asked, so that the same command finds it again."""
-    digest = hashlib.sha256(dump(protocol).encode()).hexdigest()[:8]
+    said, name = dump(protocol), protocol.dataset
+    if name == "folder" and data_dir is not None:  # Several folders of one's own are several data sets.
+        said, name = f"{said}{data_dir.resolve()}", data_dir.resolve().name
+    digest = hashlib.sha256(said.encode()).hexdigest()[:8]
     splits = protocol.splits
     seeds = f"seeds-from-{splits.seed}" if repeated else f"seed{splits.seed}"
-    return Path("runs") / f"{protocol.dataset}-{protocol.method}-{splits.kind}-{seeds}-{digest}"
+    return Path("runs") / f"{name}-{protocol.method}-{splits.kind}-{seeds}-{digest}"

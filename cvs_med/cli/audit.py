@@ -24,8 +24,7 @@ def audit(dataset: str, data_dir: Path | None, out: Path | None, as_json: bool) 
     from cvs_med.cli.machine import workers
     from cvs_med.report import audit as report
 
-    kind = datasets.get(dataset)
-    root = datasets.locate(dataset, data_dir)
+    kind, root = datasets.opened(dataset, data_dir)
     found = audits.audit(kind, root, workers=workers(), step=_count)
     page = report.write(found, out or Path("runs") / f"audit-{dataset}")
     if as_json:

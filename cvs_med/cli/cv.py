@@ -85,7 +85,7 @@ def cv(
         resolved = selecting(candidates)
     else:
         resolved = load_protocol(protocol or asked.usual(dataset, device), settings)
-    folder = out or asked.folder(resolved, repeated=repeats is not None)
+    folder = out or asked.folder(resolved, data_dir, repeated=repeats is not None)
     keep_memory()
 
     def run(one: Protocol, where: Path) -> None:
@@ -108,8 +108,7 @@ def cv(
             from cvs_med.report import kept_audit
 
             watch.stage("Asking from what else the label could be guessed")
-            root = datasets.locate(dataset, data_dir)
-            kept_audit.keep(where, datasets.get(dataset), root, cache_folder(), workers())
+            kept_audit.keep(where, *datasets.opened(dataset, data_dir), cache_folder(), workers())
             watch.stage("Writing the report")
             report.write(where)
 

@@ -30,8 +30,7 @@ def check(dataset: str, data_dir: Path | None, folds: int) -> None:
     from cvs_med import datasets
     from cvs_med.errors import DataError
 
-    kind = datasets.get(dataset)
-    root = datasets.locate(dataset, data_dir)
+    kind, root = datasets.opened(dataset, data_dir)
     cases, problems = kind.check(root)
     learnt = [case for case in cases if case.part != "test"]
     if learnt or not problems:
@@ -43,6 +42,52 @@ def check(dataset: str, data_dir: Path | None, folds: int) -> None:
         click.echo(f"  {line}")
     groups = {case.group for case in cases if case.group}
     click.echo(f"  groups: {len(groups) or 'not known'}")
+    if dataset == "folder":
+        for note in [*_unmasked(cases), *kind.notes]:
+            click.echo(f"  note: {note}")
+
+
+def _unmasked(cases: Sequence["Case"]) -> list[str]:
+    """Say which methods cannot be trained for want of masks."""
+    without = sum(case.mask is None for case in cases)
+    if not without:
+        return []
+    return [f"{without} of {len(cases)} have no mask; cvs and multitask need all, classification and probe none."]
+
+
+@data.command()
+@click.argument("folder", type=click.Path(path_type=Path, file_okay=False, exists=True))
+@click.option("--force", is_flag=True, help="Write over a dataset.yaml that is there.")
+def init(folder: Path, force: bool) -> None:
+    """Look at a folder of your own images, say what is there, and write a dataset.yaml to be corrected.
+
+    FOLDER holds images, masks of the same names where there are any, and labels.csv or a subfolder of images for each
+    class.
+    """
+    from cvs_med.datasets.folder import first_look
+
+    for line in first_look.write(folder, force=force):
+        click.echo(line)
+
+
+@data.command()
+@click.option("--dataset", required=True, help="Name of the data set, such as hrf or folder.")
+@click.option("--data-dir", type=_FOLDER, help="Its folder.  [default: CVS_MED_DATA, or the user's folder]")
+@click.option("--out", type=_FOLDER, required=True, help="Folder to write to.")
+def describe(dataset: str, data_dir: Path | None, out: Path) -> None:
+    """Count images, sizes, bit depths, masks and groups, and draw a contact sheet with the outlines of the masks.
+
+    Writes description.json and contact-sheet.png.
+    """
+    from cvs_med import datasets
+    from cvs_med.cli.machine import workers
+    from cvs_med.report import description
+
+    kind, root = datasets.opened(dataset, data_dir)
+    found = description.write(kind, kind.cases(root), out, workers=workers())
+    for line in description.lines(found):
+        click.echo(line)
+    click.echo(f"Written: {out / description.JSON}, {out / description.SHEET}")
 
 
 def _packed(cases: Sequence["Case"]) -> list[str]:
@@ -128,8 +173,7 @@ def masks(dataset: str, data_dir: Path | None, out: Path, per_class: int | None,
     from cvs_med.cli.machine import workers
     from cvs_med.propagation import stand_ins
 
-    kind = datasets.get(dataset)
-    root = datasets.locate(dataset, data_dir)
+    kind, root = datasets.opened(dataset, data_dir)
     origin = stand_ins.make(kind, root, out, part=part, per_class=per_class, seed=seed, workers=workers(), step=_count)
     click.echo(f"{dataset}: {len(origin.images)} masks by GrabCut in {out}; not by hand.")
     click.echo(f"  plain ellipses, where the cut found next to nothing or nearly all: {len(origin.fallbacks)}")

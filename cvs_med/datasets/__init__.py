@@ -7,15 +7,16 @@ from cvs_med.datasets.checks import check_cases, check_folds
 from cvs_med.datasets.cifar import CIFAR10, CIFAR100
 from cvs_med.datasets.dataset import DataNotFoundError, DataSet
 from cvs_med.datasets.digits import DIGITS
+from cvs_med.datasets.folder import FOLDER
 from cvs_med.datasets.hrf import HRF
 from cvs_med.datasets.mnist import MNIST
 from cvs_med.datasets.synthetic import PHANTOM
 from cvs_med.errors import DataError
 from cvs_med.types import Case
 
-__all__ = ["DATASETS", "DataNotFoundError", "DataSet", "check_folds", "get", "locate", "read"]
+__all__ = ["DATASETS", "DataNotFoundError", "DataSet", "check_folds", "get", "locate", "opened", "read"]
 
-DATASETS = {dataset.name: dataset for dataset in (HRF, PHANTOM, DIGITS, MNIST, CIFAR10, CIFAR100)}
+DATASETS = {dataset.name: dataset for dataset in (HRF, PHANTOM, DIGITS, MNIST, CIFAR10, CIFAR100, FOLDER)}
 
 
 def get(name: str) -> DataSet:
@@ -40,6 +41,21 @@ def locate(name: str, data_dir: Path | None = None) -> Path:
         DataNotFoundError: there is no such folder; the message says what to do.
     """
     return location.find(get(name), data_dir)
+
+
+def opened(name: str, data_dir: Path | None = None) -> tuple[DataSet, Path]:
+    """Find a data set and its folder; of a user's own folder, read what it is.
+
+    Args:
+        name: a name of `DATASETS`.
+        data_dir: see `locate`.
+
+    Raises:
+        DataNotFoundError: there is no such data set or folder.
+        DataError: the folder's dataset.yaml or labels cannot be understood.
+    """
+    root = locate(name, data_dir)
+    return get(name).at(root), root
 
 
 def read(dataset: DataSet, root: Path, *, folds: int) -> list[Case]:

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from cvs_med.errors import DataError, Problem, reason
 from cvs_med.images import read_image, read_mask
-from cvs_med.types import Case, Picture
+from cvs_med.types import Case, OwnFile, Picture
 
 
 def check_cases(cases: Sequence[Case], root: Path) -> list[Problem]:
@@ -81,8 +81,8 @@ def holds_something(folder: Path) -> bool:
     return folder.exists() and (not folder.is_dir() or any(folder.iterdir()))
 
 
-def _is_file(picture: Picture | None) -> bool:
-    return isinstance(picture, Path)
+def _is_file(picture: Picture | str | None) -> bool:
+    return isinstance(picture, Path | OwnFile)
 
 
 def _check_case(case: Case) -> list[Problem]:
@@ -92,8 +92,9 @@ def _check_case(case: Case) -> list[Problem]:
         shape = read_image(case.image).shape[:2]
     except DataError as error:
         problems += error.problems
-    masks: list[Picture] = [mask for mask in (case.mask, case.field_of_view) if mask is not None]
-    for mask in masks:
+    for mask in (case.mask, case.field_of_view):
+        if mask is None or isinstance(mask, str):  # The whole field, or one that is found in the image.
+            continue
         try:
             read_mask(mask, shape)
         except DataError as error:

@@ -31,6 +31,7 @@ class DataSet:
             reads packed files, see `packed`.
         prepare: writes the data set into a folder that does not exist yet, for a data set that the package carries.
         official: what the authors published, for a data set that can be fetched.
+        told_by: reads from a folder what the data set in it is, for one whose classes only its folder tells.
     """
 
     name: str
@@ -44,6 +45,15 @@ class DataSet:
     survey: Callable[[Path], tuple[list[Case], list[Problem]]]
     prepare: Callable[[Path], None] | None = None
     official: Official | None = None
+    told_by: Callable[[Path], "DataSet"] | None = None
+
+    def at(self, root: Path) -> "DataSet":
+        """Give the data set as its folder tells it.
+
+        Raises:
+            DataError: what the folder tells about itself cannot be understood.
+        """
+        return self if self.told_by is None else self.told_by(root)
 
     def cases(self, root: Path) -> list[Case]:
         """List the cases of a folder without decoding them.

@@ -22,6 +22,8 @@ def find(dataset: DataSet, data_dir: Path | None) -> Path:
     found = next((folder for folder in [*_from_environment(dataset), own] if folder.is_dir()), None)
     if found:
         return found
+    if dataset.told_by is not None:
+        raise DataNotFoundError("Expected the folder of your own images, found none. Name it with `--data-dir DIR`.")
     if dataset.prepare is None:
         raise DataNotFoundError(
             f"The data set {dataset.name} is not on this machine: run `cvs-med data fetch {dataset.name}`, "

@@ -19,12 +19,13 @@ from cvs_med.datasets import masks
 from cvs_med.datasets.masks import Origin
 from cvs_med.errors import RunError
 from cvs_med.features import NOTHING
-from cvs_med.images import Mask, read_mask
+from cvs_med.images import Mask, read_foreground
 from cvs_med.inference import predict_foreground
 from cvs_med.networks import Network
 from cvs_med.setup import Machine, Setup, with_features
 from cvs_med.statistics.metrics import dice
 from cvs_med.tables import MaskRow, read_masks, write_masks
+from cvs_med.transforms import Geometry
 from cvs_med.types import Case
 
 TABLE: Final = "masks.csv"
@@ -124,7 +125,7 @@ def _mask_chunk(setup: Setup, network: Network, planned: Origin, staging: Path) 
         answers = predict_foreground(network, source, batch, device=setup.fabric.device, precision=setup.precision)
         for number, foreground in zip(batch, answers, strict=True):
             mask, row = (
-                _keep(setup.cases[number])
+                _keep(setup.cases[number], setup.photographs.geometries[number])
                 if setup.cases[number].id in given
                 else _cut(setup, number, foreground, planned.settings[SHARE])
             )
@@ -133,24 +134,26 @@ def _mask_chunk(setup: Setup, network: Network, planned: Origin, staging: Path) 
     return rows
 
 
-def _keep(case: Case) -> tuple[Mask, MaskRow]:
+def _keep(case: Case, geometry: Geometry) -> tuple[Mask, MaskRow]:
     """Give the mask that was learnt from."""
-    if case.mask is None:
+    mask = read_foreground(case, (geometry.height, geometry.width))
+    if mask is None:
         raise RunError(f"{case.id}: expected the mask that was learnt from, found none.")
-    mask = read_mask(case.mask)
     return mask, MaskRow(case.id, "given", None, float(mask.mean()), None)
 
 
 def _cut(setup: Setup, number: int, foreground: Tensor, share: float) -> tuple[Mask, MaskRow]:
     """Cut the predicted foreground (S, S) out at the image's own size, and say how sure it is."""
     case, seen = setup.cases[number], setup.photographs.field_of_view[number] >= 128
-    native = setup.photographs.geometries[number].to_native(foreground).numpy()
+    geometry = setup.photographs.geometries[number]
+    native = geometry.to_native(foreground).numpy()
     mask = native >= 0.5
     source = "propagated" if mask.any() else "guessed"
     if source == "guessed":
         mask = most_probable(native, share)
     confidence = float(torch.where(foreground >= 0.5, foreground, 1 - foreground)[seen].double().mean())
-    overlap = None if case.mask is None else dice(mask, read_mask(case.mask))
+    reference = read_foreground(case, (geometry.height, geometry.width))
+    overlap = None if reference is None else dice(mask, reference)
     return mask, MaskRow(case.id, source, min(confidence, 1.0), float(mask.mean()), overlap)
 
 

@@ -94,9 +94,10 @@ def propagate(
     with run_folder.alone(out) as folder:
         place = _made(out / "network")
         run_folder.claim(out / "protocol.yaml", protocol, begun=(out / "inputs.json").exists())
-        dataset = datasets.get(protocol.dataset)
-        found = dataset.cases(datasets.locate(dataset.name, data_dir))
-        drawn = set(samples_per_class(_learnable(found, dataset), manual, dataset.class_names, protocol.splits.seed))
+        dataset, root = datasets.opened(protocol.dataset, data_dir)
+        found = dataset.cases(root)
+        learnable = [case for case in _learnable(found, dataset) if masks_dir or case.mask is not None]
+        drawn = set(samples_per_class(learnable, manual, dataset.class_names, protocol.splits.seed))
         cases, origin = masked(dataset, found, masks_dir, drawn)
         origin = origin if masks_dir else "Masks that come with the data set."
         target = _target(dataset, cases, drawn, onto, per_class, protocol.splits.seed)
@@ -130,8 +131,8 @@ def _target(
         name, folder = onto
         if name == dataset.name:
             raise CvsMedError(f"Expected another data set than {name} to go onto. Leave --onto out for {name} itself.")
-        dataset, given = datasets.get(name), ()
-        cases = dataset.cases(datasets.locate(name, folder))
+        (dataset, root), given = datasets.opened(name, folder), ()
+        cases = dataset.cases(root)
     chosen = _learnable(cases, dataset)
     if per_class is not None:
         wanted = set(samples_per_class(chosen, per_class, dataset.class_names, seed))

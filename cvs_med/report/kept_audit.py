@@ -15,7 +15,7 @@ from cvs_med.errors import DataError
 from cvs_med.evaluation import read_json
 from cvs_med.report.audit import to_json
 from cvs_med.tables import write_bytes
-from cvs_med.types import Case, Packed, Picture
+from cvs_med.types import Case, OwnFile, Packed, Picture
 
 FILE = "audit.json"
 
@@ -120,8 +120,11 @@ def digest(cases: Sequence[Case]) -> str:
     return whole.hexdigest()
 
 
-def _content(picture: Picture | None) -> bytes:
-    if picture is None:
-        return b"none"
-    content = picture.pixels.tobytes() if isinstance(picture, Packed) else picture.read_bytes()
-    return hashlib.sha256(content).digest()
+def _content(picture: Picture | str | None) -> bytes:
+    if picture is None or isinstance(picture, str):
+        return str(picture).encode()
+    if isinstance(picture, Packed):
+        return hashlib.sha256(picture.pixels.tobytes()).digest()
+    if isinstance(picture, OwnFile):
+        return hashlib.sha256(picture.path.read_bytes()).digest() + f"{picture.reading} {picture.empty}".encode()
+    return hashlib.sha256(picture.read_bytes()).digest()

@@ -10,7 +10,7 @@ import numpy as np
 from PIL import Image, ImageDraw
 
 from cvs_med.datasets.masks import read_origin
-from cvs_med.images import Mask, read_image, read_mask
+from cvs_med.images import Mask, read_foreground, read_image, read_mask
 from cvs_med.report.lettering import INK, SIZE, fit, font
 from cvs_med.report.panels import WHITE
 from cvs_med.tables import write_bytes
@@ -67,7 +67,7 @@ def draw(cases: Sequence[Case], folders: Sequence[Path], reference: str) -> Imag
     """
     columns: list[_Column] = [("image", [_panel(read_image(case.image)) for case in cases])]
     if any(case.mask for case in cases):
-        columns.append((reference, [_mask(read_mask(case.mask)) if case.mask else None for case in cases]))
+        columns.append((reference, [_reference(case) for case in cases]))
     for folder in folders:
         paths = [folder / f"{case.id}.png" for case in cases]
         columns.append((title(folder), [_mask(read_mask(path)) if path.exists() else None for path in paths]))
@@ -91,6 +91,13 @@ def _compose(columns: Sequence[_Column]) -> Image.Image:
             shown = panel or Image.new("RGB", (_SIDE, _SIDE), _NO_MASK)
             picture.paste(shown, (left + (_SIDE - shown.width) // 2, top + row * step + (_SIDE - shown.height) // 2))
     return picture
+
+
+def _reference(case: Case) -> Image.Image | None:
+    if case.mask is None:
+        return None
+    found = read_foreground(case, read_image(case.image).shape[:2])
+    return None if found is None else _mask(found)
 
 
 def _mask(mask: Mask) -> Image.Image:

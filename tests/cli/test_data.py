@@ -61,7 +61,8 @@ def test_checking_changes_nothing(make_fundus: Callable[..., Path]) -> None:
 @pytest.mark.parametrize(
     ("options", "said"),
     [
-        (("--dataset", "nonsense"), "data sets hrf, phantom, digits, mnist, cifar10, cifar100, found 'nonsense'"),
+        (("--dataset", "nonsense"), "phantom, digits, mnist, cifar10, cifar100, folder, found 'nonsense'"),
+        (("--dataset", "folder"), "Name it with `--data-dir DIR`"),
         (("--dataset", "hrf"), "cvs-med data fetch hrf"),
         (("--dataset", "hrf", "--data-dir", "/nonexistent"), "found none at /nonexistent"),
     ],
