@@ -57,7 +57,7 @@ def cross_validate(
         folder.require_same("inputs.json", {"photographs": setup.photographs.key, "encoder": setup.encoder})
         parts = _parts(setup, _deal(setup, folder))
         folder.require_room(_bytes_to_come(setup, [part for n, part in enumerate(parts) if not folder.done(n)]))
-        _describe(setup, folder)
+        describe(setup, folder)
         _run_folds(setup, folder, parts)
         _run_baselines(setup, folder, parts)
         facts = environment.describe(setup.fabric.device, setup.precision)
@@ -106,7 +106,8 @@ def _bytes_to_come(setup: Setup, unfinished: Parts) -> int:
     return pictures + model * (len(unfinished) + 2 * (1 + states))
 
 
-def _describe(setup: Setup, folder: RunFolder) -> None:
+def describe(setup: Setup, folder: RunFolder) -> None:
+    """Write what the data set is, and the encoder if it stays as it was loaded."""
     facts = {name: getattr(setup.dataset, name) for name in DatasetCard.model_fields if name != "cases"}
     folder.write_json("dataset.json", facts | {"cases": len(setup.cases)})
     if setup.network.frozen and not (folder.path / "encoder.safetensors").exists():

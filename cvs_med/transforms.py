@@ -107,17 +107,32 @@ def prepare(case: Case, *, size: int, crop: Crop) -> Prepared:
     """
     pixels = read_image(case.image)
     shape = pixels.shape[0], pixels.shape[1]
-    whole = np.ones(shape, dtype=np.bool_)
-    view = whole if case.field_of_view is None else read_mask(case.field_of_view, shape)
-    geometry = _geometry(view if crop == "field_of_view" else whole, size)
-    seen = _resize(view, geometry) >= 128
-    foreground = np.zeros_like(seen) if case.mask is None else _resize(read_mask(case.mask, shape), geometry)
+    view = None if case.field_of_view is None else read_mask(case.field_of_view, shape)
+    mask = None if case.mask is None else read_mask(case.mask, shape)
+    return square(pixels, view, mask, size=size, crop=crop)
+
+
+def square(pixels: Array, view: Mask | None, mask: Mask | None, *, size: int, crop: Crop) -> Prepared:
+    """Crop, pad and resize what was decoded; see `prepare`.
+
+    Args:
+        pixels: (H, W, 3) photograph.
+        view: (H, W) field of view, somewhere true; None takes the whole photograph for it.
+        mask: (H, W) foreground, if known.
+        size: see `prepare`.
+        crop: see `prepare`.
+    """
+    whole = np.ones(pixels.shape[:2], dtype=np.bool_)
+    seen_natively = whole if view is None else view
+    geometry = _geometry(seen_natively if crop == "field_of_view" else whole, size)
+    seen = _resize(seen_natively, geometry) >= 128
+    foreground = np.zeros_like(seen) if mask is None else _resize(mask, geometry)
     return Prepared(
         image=torch.from_numpy(_resize(pixels, geometry) * seen[..., None]).permute(2, 0, 1).contiguous(),
         foreground=torch.from_numpy(foreground * seen.astype(np.uint8)),
         field_of_view=torch.from_numpy(seen * np.uint8(255)),
         geometry=geometry,
-        has_mask=case.mask is not None,
+        has_mask=mask is not None,
     )
 
 

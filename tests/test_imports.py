@@ -23,7 +23,8 @@ FLOORS = (
         "reported", "run_folder", "sweep_plan", "sweep_table", "audit",
     },
     {"setup", "folds", "experiment", "propagation", "comparison", "sweep"},
-    {"report", "benchmark"},
+    {"report"},
+    {"prediction", "benchmark", "final_model"},
     {"cli"},
 )  # fmt: skip
 

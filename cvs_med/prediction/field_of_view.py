@@ -1,0 +1,45 @@
+"""Where a photograph shows the patient, found in its pixels: new photographs come without a mask of it."""
+
+import numpy as np
+from PIL import Image
+from scipy import ndimage
+
+from cvs_med.images import Mask
+from cvs_med.types import Array
+
+_SIDE = 512
+"""Longer side of the reduced photograph in which it is looked for."""
+_DARK = 0.12
+"""Share of the photograph's bright level (its 95th percentile) below which a pixel is surroundings."""
+
+
+def find(pixels: Array) -> Mask:
+    """Find the field of view: the largest bright area, its holes filled.
+
+    The surroundings of a fundus photograph are all but black, even in red, the retina's brightest channel.
+
+    Args:
+        pixels: (H, W, 3) photograph.
+
+    Returns:
+        (H, W), somewhere true; everywhere true for a photograph without dark surroundings, or a black one.
+    """
+    height, width = pixels.shape[:2]
+    factor = max(height, width) / _SIDE
+    size = (width, height) if factor <= 1 else (round(width / factor) or 1, round(height / factor) or 1)
+    reduced = Image.fromarray(pixels).reduce(max(1, int(factor))).resize(size, Image.Resampling.BILINEAR)
+    brightest = np.asarray(reduced).max(axis=2)
+    level = float(np.percentile(brightest, 95))
+    found = _largest(ndimage.median_filter(brightest, 3) > _DARK * level) if level > 0 else brightest == 0
+    native = Image.fromarray(found.astype(np.uint8) * np.uint8(255)).resize((width, height), Image.Resampling.BILINEAR)
+    mask = np.asarray(native) >= 128
+    return mask if mask.any() else np.ones_like(mask)
+
+
+def _largest(bright: Mask) -> Mask:
+    """Keep the largest connected part and what it encloses."""
+    parts, count = ndimage.label(bright)
+    if count == 0:
+        return np.ones_like(bright)
+    sizes = np.bincount(parts.ravel())[1:]
+    return np.asarray(ndimage.binary_fill_holes(parts == int(sizes.argmax()) + 1), dtype=np.bool_)
