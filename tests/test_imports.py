@@ -24,7 +24,7 @@ FLOORS = (
     },
     {"setup", "folds", "experiment", "propagation", "comparison", "sweep"},
     {"report"},
-    {"prediction", "benchmark", "final_model"},
+    {"prediction", "benchmark", "final_model", "export"},
     {"cli"},
 )  # fmt: skip
 

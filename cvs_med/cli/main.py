@@ -11,6 +11,7 @@ from cvs_med.cli.bench import bench
 from cvs_med.cli.compare import compare
 from cvs_med.cli.cv import cv
 from cvs_med.cli.data import data
+from cvs_med.cli.export import export
 from cvs_med.cli.predict import predict
 from cvs_med.cli.report import report
 from cvs_med.cli.sweep import sweep, table
@@ -52,6 +53,7 @@ def main() -> None:
 main.add_command(cv)
 main.add_command(train)
 main.add_command(predict)
+main.add_command(export)
 main.add_command(compare)
 main.add_command(audit)
 main.add_command(data)
