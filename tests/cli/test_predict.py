@@ -35,3 +35,12 @@ def test_exit_codes(run: Path, tmp_path: Path) -> None:
     result = CliRunner().invoke(main, [*common, str(tmp_path / "a.png")])
     assert result.exit_code == 2
     assert "fold-0" in result.stderr
+
+
+def test_a_prediction_is_held_against_its_bare_networks(run: Path, phantom_folder: Path) -> None:
+    image = next((phantom_folder / "images").iterdir())
+    result = CliRunner().invoke(main, ["bench", "predict", str(image), "--run", str(run), "--rounds", "1", "--json"])
+    assert result.exit_code == 0, result.output
+    (ratio,) = json.loads(result.stdout)["ratios"]
+    assert ratio["ratio"] == pytest.approx(ratio["ours"] / ratio["other"])
+    assert min(ratio["ours"], ratio["other"]) > 0
