@@ -23,5 +23,5 @@ def export(run: Path, form: str, fold: int | None, out: Path) -> None:
     from cvs_med.prediction import ensemble
 
     networks = ensemble.read(run, device=torch.device("cpu"), precision="fp32")
-    written = onnx.write(networks, out, fold=fold)
+    written = onnx.write(networks, out, run=run, fold=fold)
     click.echo(f"Model: {written.path}\nLargest difference from PyTorch: {written.difference:.1e}")

@@ -19,6 +19,7 @@ from cvs_med.errors import CvsMedError
 from cvs_med.label_maps import evidence
 from cvs_med.networks import Network
 from cvs_med.networks.heads import CvsHead
+from cvs_med.prediction import gate_file
 from cvs_med.prediction.ensemble import Ensemble
 from cvs_med.tables import write_bytes
 
@@ -78,12 +79,13 @@ class Exported:
     difference: float
 
 
-def write(ensemble: Ensemble, out: Path, *, fold: int | None = None) -> Exported:
+def write(ensemble: Ensemble, out: Path, *, run: Path, fold: int | None = None) -> Exported:
     """Write an ensemble, read with 32 bits on the CPU, or one of its networks, for batches of any size.
 
     Args:
         ensemble: the networks.
         out: folder, made if missing.
+        run: the networks' folder; where it keeps photographs, the check is done on three of them.
         fold: position of one network; None takes all of them.
 
     Raises:
@@ -94,7 +96,7 @@ def write(ensemble: Ensemble, out: Path, *, fold: int | None = None) -> Exported
     chosen = ensemble.networks if fold is None else (ensemble.networks[fold],)
     plain = Plain(chosen).eval().to(memory_format=torch.contiguous_format)  # type: ignore[call-overload] # torch's types lack it
     content = _convert(plain, ensemble, fold)
-    difference = _compare(plain, content, ensemble.protocol.images.size)
+    difference = _compare(plain, content, _photographs(run) or _picture(ensemble.protocol.images.size, 3))
     if not difference <= TOLERANCE:
         raise CvsMedError(
             f"Expected onnxruntime within {TOLERANCE:g} of PyTorch, found {difference:.2g}. Nothing was written; "
@@ -154,13 +156,13 @@ def _metadata(ensemble: Ensemble, fold: int | None) -> dict[str, str]:
     }
 
 
-def _compare(plain: Plain, content: bytes, size: int) -> float:
+def _compare(plain: Plain, content: bytes, pictures: tuple[Tensor, Tensor]) -> float:
     """Give the largest difference between onnxruntime and PyTorch, for another number of images than in the export."""
     try:
         import onnxruntime
     except ImportError as error:
         raise CvsMedError("Expected onnxruntime, found none. Install cvs-med[export].") from error
-    images, inside = _picture(size, 3)
+    images, inside = pictures
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = torch.get_num_threads()
     session = onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
@@ -172,6 +174,15 @@ def _compare(plain: Plain, content: bytes, size: int) -> float:
         float(np.abs(own - other).max()) / (max(1.0, float(np.abs(own).max())) if name == "scores" else 1.0)
         for name, own, other in pairs
     )
+
+
+def _photographs(run: Path) -> tuple[Tensor, Tensor] | None:
+    """Read three photographs of the run's first folds, with their fields of view; None if it keeps none."""
+    samples = [gate_file.sample(path) for path in sorted(run.glob("fold-*/maps/*.npz"))[:3]]
+    if not samples:
+        return None
+    images, views = (torch.stack(planes).float() / 255 for planes in zip(*samples, strict=True))
+    return images, views
 
 
 def _picture(size: int, count: int) -> tuple[Tensor, Tensor]:

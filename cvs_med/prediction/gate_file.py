@@ -93,11 +93,16 @@ def _samples(run: Path) -> tuple[list[Sample], list[list[int]]]:
     for number, fold in enumerate(folds):
         chosen = fold[::every]
         positions.append(list(range(len(samples), len(samples) + len(chosen))))
-        samples += [_sample(run / f"fold-{number}" / "maps" / f"{case}.npz") for case in chosen]
+        samples += [sample(run / f"fold-{number}" / "maps" / f"{case}.npz") for case in chosen]
     return samples, positions
 
 
-def _sample(path: Path) -> Sample:
+def sample(path: Path) -> Sample:
+    """Read a case's photograph as a fold keeps it.
+
+    Raises:
+        RunError: it is missing or damaged.
+    """
     try:
         case_maps.refuse_bomb(path)
         with np.load(path, allow_pickle=False) as stored:
