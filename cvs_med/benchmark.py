@@ -3,6 +3,7 @@
 import json
 import math
 import statistics
+import tempfile
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
@@ -13,13 +14,17 @@ from lightning_fabric import Fabric
 from torch.nn.functional import cross_entropy
 
 from cvs_med import cache, datasets, environment, losses
+from cvs_med.augmentation import flips
 from cvs_med.batches import PhotographBatches
 from cvs_med.cache import Photographs
+from cvs_med.images import read_image
 from cvs_med.networks import Network, build_network
 from cvs_med.precision import choose, computing, place
+from cvs_med.prediction import ensemble, gate_file, pictures, stream
 from cvs_med.protocol import Augmentation, Protocol
 from cvs_med.protocol import load as load_protocol
 from cvs_med.training import build_optimiser
+from cvs_med.types import OwnFile
 
 _STEPS = 4
 """Training steps that one round times."""
@@ -204,6 +209,40 @@ def _bare(protocol: Protocol, source: PhotographBatches, precision: str) -> Call
 
 def _batch(protocol: Protocol, source: PhotographBatches) -> int:
     return min(protocol.training.batch_size, len(source.labels))
+
+
+def predict(run: Path, image: Path, *, rounds: int) -> Result:
+    """Time one photograph to its stored overlay, beside decoding it and the bare networks on the same views.
+
+    The networks' pass is the least that the answer needs: the encoder on every mirrored view, and every head.
+
+    Raises:
+        CvsMedError: run or photograph are not as they should be.
+    """
+    device = torch.device("cpu")
+    networks = ensemble.read(run, device=device)
+    gates = gate_file.of_run(run, networks, lambda done, total: None)
+    prepared = stream.prepare(image, networks.protocol, whole=gates.whole)
+    views = flips(networks.protocol.augmentation)
+    inside = torch.cat([view.apply(prepared.field_of_view[None].float() / 255) for view in views])
+    images = torch.cat([view.apply(prepared.image[None].float() / 255) for view in views])
+    images = images.contiguous(memory_format=torch.channels_last)
+    names = networks.card.class_names
+    with tempfile.TemporaryDirectory() as folder:
+
+        def whole() -> None:
+            row, answer = stream.look(
+                networks, gates, image.name, stream.prepare(image, networks.protocol, whole=gates.whole)
+            )
+            pictures.write(Path(folder), row, answer, prepared, names)
+
+        def bare() -> None:
+            read_image(OwnFile(image))
+            networks.outputs(images, inside)
+
+        ours, least = (statistics.median(times) for times in _alternate([whole, bare], rounds))
+    ratio = Ratio("photograph to stored overlay : decoding and networks", 1000 * ours, 1000 * least, ours / least, "ms")
+    return Result((ratio,), rounds, environment.describe(device, networks.precision))
 
 
 def _stepper(

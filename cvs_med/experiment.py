@@ -78,7 +78,7 @@ def cross_validate(
         parts = _parts(setup, _deal(setup, folder))
         unfinished = [part for n, part in enumerate(parts) if not folder.done(n)]
         folder.require_room(max(_bytes_to_come(each, unfinished) for each in setups.values()))
-        _describe(setups, folder)
+        describe(setups, folder)
         _run_folds(setups, folder, parts)
         _run_baselines(setup, folder, parts)
         facts = environment.describe(setup.fabric.device, setup.precision)
@@ -150,7 +150,7 @@ def _inputs(setups: Setups) -> dict[str, str]:
     }
 
 
-def _describe(setups: Setups, folder: RunFolder) -> None:
+def describe(setups: Setups, folder: RunFolder) -> None:
     """Write dataset.json, each candidate's protocol, and the encoders that stay as they are."""
     setup = next(iter(setups.values()))
     facts = {name: getattr(setup.dataset, name) for name in DatasetCard.model_fields if name != "cases"}

@@ -57,7 +57,7 @@ def run_fold(
         rows: list[Segmentation] = []
     else:
         model = train_network(setup, folder, number, train)
-        _keep_model(folder / "model.safetensors", model)
+        keep_model(folder / "model.safetensors", model)
         with timed(setup.seconds, "prediction"):
             predictions, rows = _answer(setup, folder, number, model, test)
     if rows:
@@ -108,7 +108,8 @@ def train_network(
     return network
 
 
-def _keep_model(path: Path, network: Network) -> None:
+def keep_model(path: Path, network: Network) -> None:
+    """Keep what was trained: the head alone on a frozen encoder."""
     trained = network.head if network.frozen else network
     write_bytes(path, save({name: value.contiguous() for name, value in trained.state_dict().items()}))
 

@@ -13,7 +13,7 @@ from cvs_med.augmentation import View
 from cvs_med.batches import Source
 from cvs_med.label_maps import evidence
 from cvs_med.networks import Network
-from cvs_med.networks.heads import CvsHead
+from cvs_med.networks.heads import CvsHead, Head
 from cvs_med.precision import computing
 from cvs_med.types import Output
 
@@ -84,12 +84,39 @@ def predict(network: Network, source: Source, case: int, *, device: torch.device
         for view, inputs, inside in source.looks([case]):
             with computing(device, precision):
                 seen.append((view, model(inputs, inside), inside))
-        answered = _map(seen)
-        if isinstance(head, CvsHead):
-            found = _evidence(head, seen)
-            return Answer(_probabilities(head, found), answered, found)
-        logits = torch.stack([output.class_logits[0].double().cpu() for _, output, _ in seen])
-        return Answer(logits.mean(dim=0).softmax(dim=0), answered)
+        return conclude(head, seen)
+
+
+def conclude(head: Head, seen: Seen) -> Answer:
+    """Average what a head gave for the views of a case, as `predict` does."""
+    answered = _map(seen)
+    if isinstance(head, CvsHead):
+        found = _evidence(head, seen)
+        return Answer(_probabilities(head, found), answered, found)
+    logits = torch.stack([output.class_logits[0].double().cpu() for _, output, _ in seen])
+    return Answer(logits.mean(dim=0).softmax(dim=0), answered)
+
+
+def agree(head: Head, answers: Sequence[Answer]) -> Answer:
+    """Average the answers of several networks of one kind for one case, so that the evidence stays exact.
+
+    The ensemble's score is the mean of the networks' scores, its evidence the mean of their evidence, and its
+    probabilities follow from its score. Where scores are logits (or there is no evidence) that is the geometric mean of
+    the networks' probabilities, scaled to sum to one; with q `probability` it is their plain mean.
+
+    Args:
+        head: of any of them.
+        answers: one of each.
+    """
+    maps = [answer.map.pixels for answer in answers if answer.map is not None]
+    answered = AnsweredMap(torch.stack(maps).mean(dim=0)) if maps else None
+    shares = [answer.evidence.shares for answer in answers if answer.evidence is not None]
+    if isinstance(head, CvsHead):
+        share = torch.stack(shares).mean(dim=0)
+        found = Evidence(share, share.double().sum(dim=(1, 2)))
+        return Answer(_probabilities(head, found), answered, found)
+    logarithms = torch.stack([answer.probabilities for answer in answers]).clamp_min(1e-300).log()
+    return Answer(logarithms.mean(dim=0).softmax(dim=0), answered)
 
 
 def predict_classes(

@@ -113,16 +113,28 @@ def prepare(case: Case, *, size: int, crop: Crop) -> Prepared:
     pixels = read_image(case.image)
     shape = pixels.shape[0], pixels.shape[1]
     view = read_field_of_view(case, shape, pixels)
+    return square(pixels, view, read_foreground(case, shape), size=size, crop=crop)
+
+
+def square(pixels: Array, view: Mask, mask: Mask | None, *, size: int, crop: Crop) -> Prepared:
+    """Crop, pad and resize what was decoded; see `prepare`.
+
+    Args:
+        pixels: (H, W, 3) photograph.
+        view: (H, W) field of view, somewhere true.
+        mask: (H, W) foreground, if known.
+        size: see `prepare`.
+        crop: see `prepare`.
+    """
     geometry = _geometry(_kept(pixels, view, crop), size)
     seen = _resize(view, geometry) >= 128
-    mask = read_foreground(case, shape)
     foreground = np.zeros_like(seen) if mask is None else _resize(mask, geometry)
     return Prepared(
         image=torch.from_numpy(_resize(pixels, geometry) * seen[..., None]).permute(2, 0, 1).contiguous(),
         foreground=torch.from_numpy(foreground * seen.astype(np.uint8)),
         field_of_view=torch.from_numpy(seen * np.uint8(255)),
         geometry=geometry,
-        has_mask=case.mask is not None,
+        has_mask=mask is not None,
     )
 
 

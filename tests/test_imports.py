@@ -26,7 +26,8 @@ FLOORS = (
         "setup", "folds", "experiment", "propagation", "comparison", "sweep", "sweep_masks", "transfer",
         "annotation_cost", "repeats", "inner", "selection",
     },
-    {"report", "benchmark"},
+    {"report"},
+    {"prediction", "benchmark", "final_model", "export"},
     {"cli"},
 )  # fmt: skip
 

@@ -84,3 +84,18 @@ def step(
         rounds=rounds,
     )
     click.echo(result.to_json() if as_json else result.to_table())
+
+
+@bench.command()
+@click.argument("image", type=click.Path(path_type=Path, dir_okay=False))
+@click.option("--run", required=True, type=click.Path(path_type=Path, file_okay=False), help="Run that answers.")
+@click.option("--rounds", type=click.IntRange(1), default=5, show_default=True, help="Alternating rounds.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON instead of a table.")
+def predict(image: Path, run: Path, rounds: int, as_json: bool) -> None:
+    """Compare one photograph's way to its stored overlay with decoding it and the bare networks."""
+    from cvs_med import benchmark
+    from cvs_med.cli.machine import keep_memory
+
+    keep_memory()
+    result = benchmark.predict(run, image, rounds=rounds)
+    click.echo(result.to_json() if as_json else result.to_table())

@@ -13,9 +13,12 @@ from cvs_med.cli.compare import compare
 from cvs_med.cli.cost import cost
 from cvs_med.cli.cv import cv
 from cvs_med.cli.data import data
+from cvs_med.cli.export import export
+from cvs_med.cli.predict import predict
 from cvs_med.cli.propagate import propagate
 from cvs_med.cli.report import report
 from cvs_med.cli.sweep import sweep, table
+from cvs_med.cli.train import train
 from cvs_med.errors import CvsMedError
 
 _OF_THE_DISK = (errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EROFS, errno.EPERM)
@@ -51,6 +54,9 @@ def main() -> None:
 
 
 main.add_command(cv)
+main.add_command(train)
+main.add_command(predict)
+main.add_command(export)
 main.add_command(compare)
 main.add_command(audit)
 main.add_command(data)

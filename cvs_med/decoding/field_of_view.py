@@ -1,29 +1,51 @@
-"""Where an image shows the patient, found in the image: the bright disc of a fundus, the fan of an ultrasound."""
+"""Where an image shows the patient, found in its pixels: the disc of a fundus photograph, the fan of an ultrasound."""
+
+from typing import TypeAlias
 
 import numpy as np
 import numpy.typing as npt
-from scipy.ndimage import binary_fill_holes, label
+from PIL import Image
+from scipy import ndimage
 
 from cvs_med.types import Array
 
-DARKEST = 16
-"""Brightness up to which a pixel may be the dark surroundings, of 255."""
+Mask: TypeAlias = npt.NDArray[np.bool_]
+
+_SIDE = 512
+"""Longer side of the reduced photograph in which it is looked for."""
+_DARK = 0.12
+"""Share of the photograph's bright level (its 95th percentile) below which a pixel is surroundings."""
 _LEAST = 0.05
+"""Share of the image that a field of view covers at least; what is smaller is something bright in a dark image."""
 
 
-def find(image: Array) -> npt.NDArray[np.bool_]:
-    """Find the largest piece that is brighter than the dark surroundings, with its holes filled.
+def find(pixels: Array) -> Mask:
+    """Find the field of view: the largest bright area, its holes filled.
+
+    The surroundings of a fundus photograph are all but black, even in red, the retina's brightest channel.
 
     Args:
-        image: (H, W, 3), 8 bits.
+        pixels: (H, W, 3) photograph.
 
     Returns:
-        (H, W), somewhere true; everything where no piece covers a twentieth of the image.
+        (H, W), somewhere true; everywhere true for an image without dark surroundings, or a black one.
     """
-    bright = image.max(axis=2)
-    pieces, _ = label(bright > DARKEST)
-    sizes = np.bincount(pieces.ravel())
-    sizes[0] = 0
-    if sizes.max() < _LEAST * bright.size:
-        return np.ones(bright.shape, dtype=np.bool_)
-    return np.asarray(binary_fill_holes(pieces == sizes.argmax()), dtype=np.bool_)
+    height, width = pixels.shape[:2]
+    factor = max(height, width) / _SIDE
+    size = (width, height) if factor <= 1 else (round(width / factor) or 1, round(height / factor) or 1)
+    reduced = Image.fromarray(pixels).reduce(max(1, int(factor))).resize(size, Image.Resampling.BILINEAR)
+    brightest = np.asarray(reduced).max(axis=2)
+    level = float(np.percentile(brightest, 95))
+    found = _largest(ndimage.median_filter(brightest, 3) > _DARK * level) if level > 0 else brightest == 0
+    native = Image.fromarray(found.astype(np.uint8) * np.uint8(255)).resize((width, height), Image.Resampling.BILINEAR)
+    mask = np.asarray(native) >= 128
+    return mask if mask.mean() >= _LEAST else np.ones_like(mask)
+
+
+def _largest(bright: Mask) -> Mask:
+    """Keep the largest connected part and what it encloses."""
+    parts, count = ndimage.label(bright)
+    if count == 0:
+        return np.ones_like(bright)
+    sizes = np.bincount(parts.ravel())[1:]
+    return np.asarray(ndimage.binary_fill_holes(parts == int(sizes.argmax()) + 1), dtype=np.bool_)

@@ -65,7 +65,7 @@ def load(run: Path, prediction: Prediction) -> CaseMap:
     """
     path = run / f"fold-{prediction.fold}" / "maps" / f"{prediction.case_id}.npz"
     try:
-        _refuse_bomb(path)
+        refuse_bomb(path)
         with np.load(path, allow_pickle=False) as stored:
             arrays = {name: stored[name] for name in stored.files}
         return _case_map(arrays, len(prediction.probabilities))
@@ -73,7 +73,8 @@ def load(run: Path, prediction: Prediction) -> CaseMap:
         raise RunError(f"{path}: {error}. Run the experiment again to have it written.") from error
 
 
-def _refuse_bomb(path: Path) -> None:
+def refuse_bomb(path: Path) -> None:
+    """Refuse an archive that would unpack to more than any case needs, with a `ValueError`."""
     with zipfile.ZipFile(path) as archive:
         size = sum(member.file_size for member in archive.infolist())
     if size > _LARGEST:

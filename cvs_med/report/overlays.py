@@ -20,8 +20,8 @@ _MARGIN = 16
 _HEADER = 68
 _TITLE = 24
 _MOST_IN_A_ROW = 3
-_RIGHT = (0, 90, 140)
-_WRONG = (170, 50, 0)
+RIGHT = (0, 90, 140)
+WRONG = (170, 50, 0)
 _MOST_BARS = 12
 
 
@@ -39,6 +39,15 @@ class Overlay:
 
 
 @dataclass(frozen=True, slots=True)
+class Badge:
+    """A word in a frame; a filled one warns, told from an outline in black and white too."""
+
+    text: str
+    colour: tuple[int, int, int]
+    filled: bool
+
+
+@dataclass(frozen=True, slots=True)
 class _Panel:
     """A picture, what stands above it and, if there is something to explain, what stands below it."""
 
@@ -48,25 +57,44 @@ class _Panel:
 
 
 def draw(prediction: Prediction, case: CaseMap, class_names: Sequence[str]) -> Overlay:
-    """Draw a case: up to three panels side by side, four in two rows.
+    """Draw a case whose class is known: up to three panels side by side, four in two rows.
 
     Args:
         prediction: its row of predictions.csv.
         case: its maps.
         class_names: names of the P classes.
     """
-    drawn = _panels(prediction, case, class_names)
+    derived, reference = class_names[prediction.predicted], class_names[prediction.label]
+    badge = Badge("✓ RIGHT", RIGHT, False) if derived == reference else Badge("✗ WRONG", WRONG, True)
+    title = f"{prediction.case_id}   derived: {derived}   reference: {reference}"
+    return draw_titled(badge, title, prediction.probabilities, case, class_names)
+
+
+def draw_titled(
+    badge: Badge, title: str, probabilities: Sequence[float], case: CaseMap, class_names: Sequence[str]
+) -> Overlay:
+    """Draw a case under a title; see `draw`.
+
+    Args:
+        badge: what stands first.
+        title: the line beside it; cut off where the picture ends.
+        probabilities: of the P classes.
+        case: its maps; evidence and margin are those of the most probable class.
+        class_names: names of the P classes.
+    """
+    drawn = _panels(probabilities, case, class_names)
     columns = len(drawn) if len(drawn) <= _MOST_IN_A_ROW else 2
     rows = [drawn[start : start + columns] for start in range(0, len(drawn), columns)]
     strip = _stack([_beside([panel.picture for panel in row]) for row in rows])
     body = _stack([_beside([_captioned(panel) for panel in row]) for row in rows])
     whole = Image.new("RGB", (body.width + 2 * _MARGIN, _HEADER + body.height + _MARGIN), panels.WHITE)
     whole.paste(body, (_MARGIN, _HEADER))
-    _draw_header(ImageDraw.Draw(whole), prediction, class_names, whole.width)
+    _draw_header(ImageDraw.Draw(whole), badge, title, probabilities, class_names, whole.width)
     return Overlay(whole, strip)
 
 
-def _panels(prediction: Prediction, case: CaseMap, names: Sequence[str]) -> list[_Panel]:
+def _panels(probabilities: Sequence[float], case: CaseMap, names: Sequence[str]) -> list[_Panel]:
+    derived = names[int(np.argmax(probabilities))]
     photograph = _enlarge(case.image)
     side = photograph.width
     drawn = [_Panel("Image", photograph)]
@@ -75,11 +103,11 @@ def _panels(prediction: Prediction, case: CaseMap, names: Sequence[str]) -> list
         picture = _enlarge(panels.predicted_map(case.image, case.label_map, case.gold))
         drawn.append(_Panel(title, picture, legends.map_legend(case.label_map, case.gold, names, side)))
     if case.evidence is not None:
-        drawn.append(_evidence(case.evidence, case.score, names[prediction.predicted], side))
+        drawn.append(_evidence(case.evidence, case.score, derived, side))
     if case.margin is not None:
-        drawn.append(_margin(case.margin, names[prediction.predicted], names[case.margin.rival], side))
+        drawn.append(_margin(case.margin, derived, names[case.margin.rival], side))
     if len(drawn) == 1:
-        drawn.append(_Panel("Probabilities (this method has no map)", _bars(prediction, names, photograph.height)))
+        drawn.append(_Panel("Probabilities (this method has no map)", _bars(probabilities, names, photograph.height)))
     return drawn
 
 
@@ -137,28 +165,31 @@ def _enlarge(picture: Array) -> Image.Image:
     return image.resize((image.width * factor, image.height * factor), Image.Resampling.NEAREST)
 
 
-def _draw_header(pen: ImageDraw.ImageDraw, prediction: Prediction, names: Sequence[str], width: int) -> None:
-    right = prediction.predicted == prediction.label
-    badge, colour = ("✓ RIGHT", _RIGHT) if right else ("✗ WRONG", _WRONG)
-    edge = _MARGIN + font(bold=True).getlength(badge) + 16
-    # A wrong case is a filled badge, a right one an outline: told apart in black and white too.
-    pen.rounded_rectangle((_MARGIN, 8, edge, 34), 5, None if right else colour, colour, 2)
-    pen.text((_MARGIN + 8, 11), badge, colour if right else panels.WHITE, font(bold=True))
-    said = f"{prediction.case_id}   derived: {names[prediction.predicted]}   reference: {names[prediction.label]}"
-    pen.text((edge + 12, 11), fit(said, width - edge - 28, bold=True), INK, font(bold=True))
-    order = np.argsort(prediction.probabilities)[::-1]
-    shares = "   ".join(f"{names[c]} {prediction.probabilities[c]:.3f}" for c in order)
+def _draw_header(
+    pen: ImageDraw.ImageDraw,
+    badge: Badge,
+    title: str,
+    probabilities: Sequence[float],
+    names: Sequence[str],
+    width: int,
+) -> None:
+    edge = _MARGIN + font(bold=True).getlength(badge.text) + 16
+    pen.rounded_rectangle((_MARGIN, 8, edge, 34), 5, badge.colour if badge.filled else None, badge.colour, 2)
+    pen.text((_MARGIN + 8, 11), badge.text, panels.WHITE if badge.filled else badge.colour, font(bold=True))
+    pen.text((edge + 12, 11), fit(title, width - edge - 28, bold=True), INK, font(bold=True))
+    order = np.argsort(probabilities)[::-1]
+    shares = "   ".join(f"{names[c]} {probabilities[c]:.3f}" for c in order)
     pen.text((_MARGIN, 40), fit(f"Probabilities:  {shares}", width - 2 * _MARGIN), GREY, font())
 
 
-def _bars(prediction: Prediction, names: Sequence[str], side: int) -> Image.Image:
+def _bars(probabilities: Sequence[float], names: Sequence[str], side: int) -> Image.Image:
     """Draw a bar for each of the most probable classes."""
     image = Image.new("RGB", (side, side), panels.WHITE)
     pen = ImageDraw.Draw(image)
-    order = np.argsort(prediction.probabilities)[::-1][:_MOST_BARS]
+    order = np.argsort(probabilities)[::-1][:_MOST_BARS]
     height = min(side // len(order), 64)
     for row, c in enumerate(order):
-        share, top = prediction.probabilities[c], row * height
+        share, top = probabilities[c], row * height
         pen.text((0, top), fit(f"{share:.3f}  {names[c]}", side), INK, font())
         pen.rectangle((0, top + 20, side - 1, top + height - 8), None, GREY)
         pen.rectangle((0, top + 20, share * (side - 1), top + height - 8), panels.class_colour(int(c)), GREY)

@@ -1,0 +1,1 @@
+"""A run's networks in forms that other software runs."""

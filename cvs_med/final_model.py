@@ -1,0 +1,131 @@
+"""One network trained on all cases, with what its cross-validation lets one expect of it."""
+
+from pathlib import Path
+
+from cvs_med import experiment, run_folder
+from cvs_med.errors import RunError
+from cvs_med.evaluation import INTERVAL_CAVEAT, RunMetrics, measure_run
+from cvs_med.folds import keep_model, train_network
+from cvs_med.prediction import ensemble, gate_file
+from cvs_med.prediction.gates import FalseAlarms
+from cvs_med.protocol import Protocol
+from cvs_med.setup import Observer, prepare
+from cvs_med.statistics.metrics import Proportion
+from cvs_med.tables import write_bytes
+
+CARD = "MODEL_CARD.md"
+
+
+def train(
+    protocol: Protocol,
+    out: Path,
+    *,
+    cross_validation: Path,
+    data_dir: Path | None,
+    cache_dir: Path,
+    accelerator: str,
+    workers: int,
+    observer: Observer,
+) -> None:
+    """Train on all cases by a protocol, and write network, gates and model card into a folder for `predict`.
+
+    Args:
+        protocol: the experiment; its folds are not used.
+        out: folder, new or of the same protocol.
+        cross_validation: finished run of the same protocol, whatever its splits, on the same photographs and weights.
+        data_dir: see `setup.prepare`, as the rest.
+        cache_dir: see `setup.prepare`.
+        accelerator: auto, cpu or cuda.
+        workers: threads that decode.
+        observer: told of progress.
+
+    Raises:
+        CvsMedError: the cross-validation is of something else, or data, weights or folders are not as they should be.
+    """
+    require_same_protocol(protocol, cross_validation)
+    expected = measure_run(cross_validation)
+    with run_folder.opened(out, protocol) as folder:
+        setup = prepare(
+            protocol, data_dir=data_dir, cache_dir=cache_dir, accelerator=accelerator, workers=workers,
+            observer=observer,
+        )  # fmt: skip
+        inputs = {"photographs": setup.photographs.key, "encoder": setup.encoder}
+        run_folder.RunFolder(cross_validation).require_same("inputs.json", inputs)
+        folder.require_same("inputs.json", inputs)
+        experiment.describe({"": setup}, folder)
+        if not (out / ensemble.MODEL).exists():
+            observer.stage(f"Training on all {len(setup.cases)} cases")
+            keep_model(out / ensemble.MODEL, train_network(setup, out, 0, range(len(setup.cases))))
+            (out / "checkpoint.pt").unlink(missing_ok=True)
+        observer.stage("Fitting the gates")
+        network = ensemble.read(out, device=setup.fabric.device)
+        fitted = gate_file.of_run(cross_validation, network, observer.counted, keep=False)
+        gate_file.write(out / gate_file.FILE, fitted)
+        write_bytes(out / CARD, card(network, expected, fitted.alarms).encode())
+
+
+def require_same_protocol(protocol: Protocol, cross_validation: Path) -> None:
+    """Check that a run was made by this protocol, up to its splits.
+
+    Raises:
+        RunError: it was made by another, or is a probe's, which is no network.
+    """
+    if protocol.method == "probe":
+        raise RunError("Expected a method with a network to train, found `method: probe`. Ask for another method.")
+    found = ensemble.read_protocol(cross_validation)
+    if found.model_copy(update={"splits": protocol.splits}) != protocol:
+        fields = [name for name in Protocol.model_fields if name != "splits"]
+        other = ", ".join(name for name in fields if getattr(found, name) != getattr(protocol, name))
+        raise RunError(
+            f"{cross_validation}: expected a cross-validation of the same protocol, found another {other}. "
+            "Its performance says nothing of this model; cross-validate this protocol first."
+        )
+
+
+def card(network: ensemble.Ensemble, expected: RunMetrics, alarms: FalseAlarms) -> str:
+    """Write the model card, as Markdown."""
+    data, result = network.card, expected.result
+    sensitivities = [f"| {c.name} | {_share(c.sensitivity)} | {_share(c.specificity)} |" for c in result.classes]
+    baselines = [f"- {name}: accuracy {_share(metrics.accuracy)}" for name, metrics in expected.baselines.items()]
+    return "\n".join(
+        [
+            f"# {data.title}: {expected.method}, {network.protocol.network.backbone}",
+            "",
+            "For research; not a medical device.",
+            "",
+            f"One network, trained on all {data.cases} cases. It tells {', '.join(data.class_names)}.",
+            "",
+            "## Expected performance",
+            "",
+            f"Of the cross-validation of the same protocol ({expected.splits}, {len(result.folds)} folds), whose "
+            "networks each saw fewer cases; this network itself was tested on nothing.",
+            "",
+            f"Accuracy {_share(result.accuracy)}.",
+            "",
+            "| class | sensitivity | specificity |",
+            "|---|---|---|",
+            *sensitivities,
+            "",
+            "Trivial baselines on the same folds:",
+            "",
+            *baselines,
+            "",
+            INTERVAL_CAVEAT,
+            "",
+            "## Photographs it is not for",
+            "",
+            f"A photograph unlike the training ones is flagged and gets no diagnosis. In the cross-validation "
+            f"{alarms.either} of {alarms.photographs} training photographs were flagged falsely.",
+            "",
+            "## Data",
+            "",
+            f"{data.citation} Licence: {data.licence}.",
+            "",
+            *(f"- {note}" for note in data.notes),
+            "",
+        ]
+    )
+
+
+def _share(value: Proportion) -> str:
+    return f"{value.successes} of {value.n} (95 % interval {value.low:.2f} to {value.high:.2f})"

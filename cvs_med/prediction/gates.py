@@ -1,0 +1,139 @@
+"""What a run's networks were not made for is told, not diagnosed: two gates fitted on the training photographs.
+
+The first looks at the picture (`quality`), the second at the encoder's features (`distance`). Both compare with limits
+taken from training photographs alone. How often they stop a photograph like the training ones is estimated over the
+run's folds: limits from the training part, alarms counted in the test part.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from torch import Tensor
+
+from cvs_med.prediction import distance, quality
+from cvs_med.prediction.distance import Cloud
+from cvs_med.prediction.quality import MEASURES
+from cvs_med.types import Floats, Integers
+
+_QUALITY_WIDTH, _DISTANCE_WIDTH = 6.0, 4.0
+"""Robust standard deviations from the median at which a gate closes. The quality gate is for plain faults, and its
+seven measures are seven chances of a false alarm; so it is the wider one."""
+Sample = tuple[Tensor, Tensor]
+"""Image (3, S, S) and field of view (S, S), 8 bits each."""
+
+
+@dataclass(frozen=True, slots=True)
+class FalseAlarms:
+    """How many photographs like the training ones the gates stop, counted in folds that the limits had not seen.
+
+    Attributes:
+        quality: stopped by the first gate.
+        distance: stopped by the second gate.
+        either: stopped by any.
+        photographs: of so many.
+    """
+
+    quality: int
+    distance: int
+    either: int
+    photographs: int
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Gates:
+    """Both gates of a run; M measures.
+
+    Attributes:
+        low: (M,), least that passes.
+        high: (M,), most that passes.
+        cloud: the training photographs' features.
+        limit: largest distance that passes; one number, kept as (1,).
+        alarms: their false alarms.
+    """
+
+    low: Floats
+    high: Floats
+    cloud: Cloud
+    limit: Floats
+    alarms: FalseAlarms
+
+    @property
+    def whole(self) -> bool:
+        """Whether the training photographs show the patient everywhere, up to a straight edge."""
+        middle = (self.low + self.high) / 2
+        return bool(middle[[measure.name for measure in MEASURES].index("roundness")] > 0.999)
+
+    def reasons(self, image: Tensor, field_of_view: Tensor, pooled: Tensor) -> list[str]:
+        """Say why a photograph is none of those that the networks were made for; an empty list if it may be one."""
+        said = self._of_quality(quality.measure(image, field_of_view))
+        far = float(self.cloud.distance(pooled.numpy()[None])[0])
+        if not far <= self.limit[0]:
+            said.append(f"unlike the training photographs (distance {far:.3g}, limit {self.limit[0]:.3g})")
+        return said
+
+    def _of_quality(self, values: Floats) -> list[str]:
+        said = []
+        for measure, value, low, high in zip(MEASURES, values, self.low, self.high, strict=True):
+            if not low <= value <= high:
+                what = measure.low if value < low else measure.high
+                said.append(f"{what} ({measure.name} {value:.3g}, training {low:.3g} to {high:.3g})")
+        return said
+
+
+def fit(samples: Sequence[Sample], folds: Sequence[Sequence[int]], pooled: Callable[[Tensor, Tensor], Tensor]) -> Gates:
+    """Fit both gates on all photographs, and count their false alarms over the folds.
+
+    Args:
+        samples: the training photographs.
+        folds: at least two, which share all samples among them, as positions.
+        pooled: gives a photograph's features; see `Ensemble.pooled`.
+    """
+    measured = np.stack([quality.measure(*sample) for sample in samples])
+    features = np.stack([pooled(*sample).numpy() for sample in samples])
+    parts = [np.array(fold, dtype=np.int64) for fold in folds if len(fold)]
+    low, high = _range(measured)
+    limit = _limit(_held_out(features, parts))
+    return Gates(low, high, distance.fit(features), limit, _count_alarms(measured, features, parts))
+
+
+def _range(measured: Floats) -> tuple[Floats, Floats]:
+    """Give the limits of measures (N, M)."""
+    middle = np.median(measured, axis=0)
+    least = np.array([measure.least for measure in MEASURES])
+    width = _QUALITY_WIDTH * np.maximum(1.4826 * np.median(np.abs(measured - middle), axis=0), least / 2)
+    return middle - width, middle + width
+
+
+def _held_out(features: Floats, parts: Sequence[Integers]) -> Floats:
+    """Measure each part's distance from the cloud of all others: what a new photograph of the same kind has."""
+    found = np.empty(len(features))
+    for part in parts:
+        others = np.concatenate([other for other in parts if other is not part])
+        found[part] = distance.fit(features[others]).distance(features[part])
+    return found[np.concatenate(parts)]
+
+
+def _limit(distances: Floats) -> Floats:
+    """Set the limit on the logarithm, where distances are nearly symmetric."""
+    logs = np.log(distances)
+    middle = np.median(logs)
+    deviation = max(1.4826 * float(np.median(np.abs(logs - middle))), 0.05)
+    return np.array([np.exp(middle + _DISTANCE_WIDTH * deviation)])
+
+
+def _count_alarms(measured: Floats, features: Floats, parts: Sequence[Integers]) -> FalseAlarms:
+    """Fit on all parts but one, limits included, and count the alarms in that one."""
+    by_quality: list[bool] = []
+    by_distance: list[bool] = []
+    for part in parts:
+        rest = [other for other in parts if other is not part]
+        train = np.concatenate(rest)
+        low, high = _range(measured[train])
+        limit = _limit(_held_out(features, rest if len(rest) > 1 else [train[::2], train[1::2]]))
+        outside = (measured[part] < low) | (measured[part] > high)
+        by_quality += (bool(row.any()) for row in outside)
+        far = distance.fit(features[train]).distance(features[part])
+        by_distance += (bool(value > limit[0]) for value in far)
+    either = np.logical_or(by_quality, by_distance)
+    return FalseAlarms(sum(by_quality), sum(by_distance), int(either.sum()), len(either))

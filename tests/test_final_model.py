@@ -1,0 +1,49 @@
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import torch
+from click.testing import CliRunner
+
+from cvs_med.cli import main
+from cvs_med.evaluation import measure_run
+from cvs_med.prediction import ensemble, gate_file
+
+
+@pytest.fixture(scope="module")
+def cross_validation(cross_validate: Callable[..., object], tmp_path_factory: pytest.TempPathFactory) -> Path:
+    out = tmp_path_factory.mktemp("cv") / "run"
+    cross_validate(out, "training.epochs=1")
+    return out
+
+
+def train(cv: Path, data: Path, out: Path, *more: str) -> tuple[int, str]:
+    asked = ["train", "--dataset", "phantom", "--data-dir", str(data), "--cv", str(cv), "--out", str(out), *more]
+    result = CliRunner().invoke(main, asked)
+    return result.exit_code, result.output
+
+
+def test_a_final_model_answers_and_states_what_its_cross_validation_found(
+    cross_validation: Path, phantom_folder: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "model"
+    code, said = train(cross_validation, phantom_folder, out)
+    assert code == 0, said
+    network = ensemble.read(out, device=torch.device("cpu"))
+    assert len(network.networks) == 1
+    assert gate_file.of_run(out, network, lambda done, total: pytest.fail("fitted again")).alarms.photographs == 9
+    accuracy = measure_run(cross_validation).result.accuracy
+    card = (out / "MODEL_CARD.md").read_text(encoding="utf-8")
+    assert f"Accuracy {accuracy.successes} of 9" in card
+    assert not (out / "checkpoint.pt").exists()
+    asked = ["predict", "--run", str(out), "--out", str(tmp_path / "answers"), str(phantom_folder / "images")]
+    assert CliRunner().invoke(main, asked).exit_code == 0
+
+
+def test_a_cross_validation_of_something_else_is_refused(
+    cross_validation: Path, phantom_folder: Path, tmp_path: Path
+) -> None:
+    code, said = train(cross_validation, phantom_folder, tmp_path / "model", "--protocol", "phantom")
+    assert code == 2
+    assert "found another images, network, training" in said
+    assert not (tmp_path / "model" / "model.safetensors").exists()
