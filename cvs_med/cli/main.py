@@ -6,12 +6,14 @@ from typing import Any
 
 import click
 
+from cvs_med.cli.app import app
 from cvs_med.cli.audit import audit
 from cvs_med.cli.bench import bench
 from cvs_med.cli.compare import compare
 from cvs_med.cli.cv import cv
 from cvs_med.cli.data import data
 from cvs_med.cli.report import report
+from cvs_med.cli.review import review
 from cvs_med.cli.sweep import sweep, table
 from cvs_med.errors import CvsMedError
 
@@ -55,3 +57,5 @@ main.add_command(report)
 main.add_command(sweep)
 main.add_command(table)
 main.add_command(bench)
+main.add_command(app)
+main.add_command(review)
