@@ -79,10 +79,17 @@ class Viewer {
     return made;
   }
 
+  // A click would leave the keyboard with the input, where Streamlit does not look for shortcuts.
+  giveKeysBack(input) {
+    input.addEventListener("pointerup", () => setTimeout(() => input.blur()));
+    input.addEventListener("click", (event) => event.detail && input.blur());
+  }
+
   slider(text, range, value, change) {
     const [min, max, step] = range;
     const input = element("input", { type: "range", min, max, step, value });
     input.oninput = () => { change(Number(input.value)); this.paint(); };
+    this.giveKeysBack(input);
     return element("label", {}, text, input);
   }
 
@@ -102,6 +109,7 @@ class Viewer {
     const boxes = this.layers.map((layer) => {
       const box = element("input", { type: "checkbox", checked: kept.shown[layer.key] });
       box.onchange = () => { kept.shown[layer.key] = box.checked; this.buildLegend(); this.paint(); };
+      this.giveKeysBack(box);
       return element("label", {}, box, layer.title);
     });
     return [
