@@ -23,7 +23,8 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from cvs_med.errors import DataError, Problem, reason
-from cvs_med.transforms import RECIPE_VERSION, Crop, Geometry, prepare, prepare_packed
+from cvs_med.geometry import Geometry
+from cvs_med.transforms import RECIPE_VERSION, Crop, prepare, prepare_packed
 from cvs_med.types import Case, OwnFile, Packed, Picture
 
 LOGGER = logging.getLogger(__name__)

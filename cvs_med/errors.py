@@ -28,6 +28,10 @@ class RunError(CvsMedError):
     """A run folder is in use, incomplete, damaged, or belongs to another protocol."""
 
 
+class ReviewError(CvsMedError):
+    """The store of reviews cannot be used, or something was to be stored that has no place in it."""
+
+
 class StatisticsError(CvsMedError, ValueError):
     """Numbers were given from which a statistic cannot be computed."""
 

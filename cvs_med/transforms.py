@@ -17,6 +17,7 @@ from torch.nn.functional import interpolate
 
 from cvs_med.disc import locate
 from cvs_med.errors import DataError, Problem
+from cvs_med.geometry import Geometry, around
 from cvs_med.images import Mask, read_field_of_view, read_foreground, read_image
 from cvs_med.types import Array, Case, Packed
 
@@ -27,56 +28,6 @@ DISC_DIAMETERS = 2.8
 
 RECIPE_VERSION = 1
 """Part of the cache's key; raise it whenever `prepare` gives other pixels for the same files."""
-
-
-@dataclass(frozen=True, slots=True)
-class Geometry:
-    """Where the square of working pixels lies in the photograph, in native pixels.
-
-    Attributes:
-        height: rows of the photograph.
-        width: columns of the photograph.
-        top: first row of the crop box.
-        left: first column of the crop box.
-        crop_height: rows of the crop box.
-        crop_width: columns of the crop box.
-        size: side of the working square, S.
-    """
-
-    height: int
-    width: int
-    top: int
-    left: int
-    crop_height: int
-    crop_width: int
-    size: int
-
-    @property
-    def side(self) -> int:
-        """Side of the padded square in native pixels."""
-        return max(self.crop_height, self.crop_width)
-
-    @property
-    def padding(self) -> tuple[int, int]:
-        """Rows above and columns left of the crop box in the padded square."""
-        return (self.side - self.crop_height) // 2, (self.side - self.crop_width) // 2
-
-    def to_native(self, maps: Tensor) -> Tensor:
-        """Bring maps back to the pixels of the photograph.
-
-        Args:
-            maps: (..., S, S), any number of leading axes.
-
-        Returns:
-            (..., H, W), 32-bit floats, interpolated bilinearly; zero outside the crop box.
-        """
-        planes = maps.reshape(1, -1, *maps.shape[-2:]).float()
-        square = interpolate(planes, (self.side, self.side), mode="bilinear", antialias=self.size > self.side)[0]
-        native = square.new_zeros(len(square), self.height, self.width)
-        above, before = self.padding
-        crop = square[:, above : above + self.crop_height, before : before + self.crop_width]
-        native[:, self.top : self.top + self.crop_height, self.left : self.left + self.crop_width] = crop
-        return native.reshape(*maps.shape[:-2], self.height, self.width)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -126,7 +77,7 @@ def square(pixels: Array, view: Mask, mask: Mask | None, *, size: int, crop: Cro
         size: see `prepare`.
         crop: see `prepare`.
     """
-    geometry = _geometry(_kept(pixels, view, crop), size)
+    geometry = around(_kept(pixels, view, crop), size)
     seen = _resize(view, geometry) >= 128
     foreground = np.zeros_like(seen) if mask is None else _resize(mask, geometry)
     return Prepared(
@@ -207,14 +158,6 @@ def _in_chunks(pictures: Tensor, size: int, **how: Any) -> Tensor:  # noqa: ANN4
         chunk = slice(start, start + 1000)
         resized[chunk] = interpolate(pictures[chunk], size=(size, size), **how)
     return resized
-
-
-def _geometry(kept: Mask, size: int) -> Geometry:
-    """Bounding box of the pixels to keep."""
-    rows, columns = np.flatnonzero(kept.any(axis=1)), np.flatnonzero(kept.any(axis=0))
-    top, left = int(rows[0]), int(columns[0])
-    crop_height, crop_width = int(rows[-1]) + 1 - top, int(columns[-1]) + 1 - left
-    return Geometry(kept.shape[0], kept.shape[1], top, left, crop_height, crop_width, size)
 
 
 def _resize(pixels: Array | Mask, geometry: Geometry) -> Array:

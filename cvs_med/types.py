@@ -5,11 +5,13 @@ Shapes: B images in a batch, P classes, H x W pixels. A label map holds 0 for ba
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal, NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, Literal, NamedTuple, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
-from torch import Tensor
+
+if TYPE_CHECKING:  # A finished run is looked at without a network library.
+    from torch import Tensor
 
 Array: TypeAlias = npt.NDArray[np.uint8]
 Floats: TypeAlias = npt.NDArray[np.float64]
@@ -116,8 +118,8 @@ class Output(NamedTuple):
         map_logits: (B, P + 1, H, W), or None for a network without a map.
     """
 
-    class_logits: Tensor
-    map_logits: Tensor | None
+    class_logits: "Tensor"
+    map_logits: "Tensor | None"
 
 
 @dataclass(frozen=True, slots=True)

@@ -254,6 +254,14 @@ def phantom_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+@pytest.fixture(scope="session")
+def finished_run(tmp_path_factory: pytest.TempPathFactory, cross_validate: Callable[..., "Silent"]) -> Path:
+    """A finished run of CvS on nine phantoms; not to be written to."""
+    run = tmp_path_factory.mktemp("finished") / "run"
+    cross_validate(run, "training.epochs=1")
+    return run
+
+
 SMALL = (
     "images.size=64", "network.backbone=resnet18", "network.weights=none", "network.width=8",
     "training.epochs=2", "training.batch_size=4", "training.precision=fp32", "splits.folds=3",

@@ -28,8 +28,9 @@ def test_there_are_commands_to_test() -> None:
     assert any(line.startswith("cv --dataset hrf") for line in command_lines())
 
 
-# The 1,797 digits take long; tests/test_protocols.py runs their protocol on a few, and the sweeps of the paper.
-ELSEWHERE = ("digits", "sweep", "propagate")
+# The 1,797 digits take long; tests/test_protocols.py runs their protocol on a few, and the sweeps of the paper. The app
+# serves until it is stopped, and reviews need a finished run; tests/apps and tests/review run their commands on one.
+ELSEWHERE = ("digits", "sweep", "propagate", "app --run", "review ")
 
 
 @pytest.mark.parametrize("line", [line for line in command_lines() if not any(word in line for word in ELSEWHERE)])

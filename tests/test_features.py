@@ -13,9 +13,9 @@ from cvs_med.augmentation import View
 from cvs_med.cache import Photographs
 from cvs_med.errors import DataError, Problem
 from cvs_med.features import Features, extract, pool
+from cvs_med.geometry import Geometry
 from cvs_med.networks import Network, build_network
 from cvs_med.protocol import Protocol
-from cvs_med.transforms import Geometry
 
 SIDE = 64
 VIEWS = (View(), View(horizontal=True))

@@ -15,8 +15,8 @@ ROOT = Path(cvs_med.__file__).parent
 FLOORS = (
     {"__init__", "errors", "types", "backbones", "protocol", "protocol_errors"},
     {
-        "label_maps", "losses", "decoding", "images", "disc", "download", "datasets", "splits", "transforms",
-        "augmentation", "hyperrule", "networks", "statistics", "precision",
+        "label_maps", "losses", "decoding", "images", "geometry", "disc", "download", "datasets", "splits",
+        "transforms", "augmentation", "hyperrule", "networks", "statistics", "precision",
     },
     {
         "cache", "tables", "batches", "features", "embedding", "training", "inference", "evaluation", "baselines",
@@ -26,7 +26,7 @@ FLOORS = (
         "setup", "folds", "experiment", "propagation", "comparison", "sweep", "sweep_masks", "transfer",
         "annotation_cost", "repeats", "inner", "selection",
     },
-    {"report"},
+    {"report", "review"},
     {"prediction", "benchmark", "final_model", "export"},
     {"cli"},
 )  # fmt: skip

@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from cvs_med.errors import DataError
-from cvs_med.transforms import Geometry, prepare
+from cvs_med.geometry import Geometry
+from cvs_med.transforms import prepare
 from cvs_med.types import Case
 
 

@@ -6,6 +6,7 @@ from typing import Any
 
 import click
 
+from cvs_med.cli.app import app
 from cvs_med.cli.audit import audit
 from cvs_med.cli.bench import bench
 from cvs_med.cli.checklist import card, checklist
@@ -17,6 +18,7 @@ from cvs_med.cli.export import export
 from cvs_med.cli.predict import predict
 from cvs_med.cli.propagate import propagate
 from cvs_med.cli.report import report
+from cvs_med.cli.review import review
 from cvs_med.cli.sweep import sweep, table
 from cvs_med.cli.train import train
 from cvs_med.errors import CvsMedError
@@ -68,3 +70,5 @@ main.add_command(sweep)
 main.add_command(table)
 main.add_command(cost)
 main.add_command(bench)
+main.add_command(app)
+main.add_command(review)

@@ -10,13 +10,14 @@ import torch
 from PIL import Image
 from torch import Tensor
 
+from cvs_med.geometry import Geometry
 from cvs_med.inference import Answer, AnsweredMap
 from cvs_med.prediction.answers import Row
 from cvs_med.report import panels
 from cvs_med.report.case_maps import CaseMap, Margin
 from cvs_med.report.overlays import RIGHT, WRONG, Badge, draw_titled
 from cvs_med.tables import write_bytes
-from cvs_med.transforms import Geometry, Prepared
+from cvs_med.transforms import Prepared
 
 
 def label_map_png(seen: AnsweredMap, geometry: Geometry, class_names: Sequence[str]) -> bytes:

@@ -19,13 +19,13 @@ from cvs_med.datasets import masks
 from cvs_med.datasets.masks import Origin
 from cvs_med.errors import RunError
 from cvs_med.features import NOTHING
+from cvs_med.geometry import Geometry
 from cvs_med.images import Mask, read_foreground
 from cvs_med.inference import predict_foreground
 from cvs_med.networks import Network
 from cvs_med.setup import Machine, Setup, with_features
 from cvs_med.statistics.metrics import dice
 from cvs_med.tables import MaskRow, read_masks, write_masks
-from cvs_med.transforms import Geometry
 from cvs_med.types import Case
 
 TABLE: Final = "masks.csv"

@@ -15,6 +15,9 @@ from cvs_med.types import Array, Prediction
 
 Shares: TypeAlias = npt.NDArray[np.float32]
 
+_PLANES = ("label_map", "evidence", "gold", "margin", "foreground", "field_of_view")
+"""Arrays (S, S) that a file may hold."""
+
 _LARGEST = 1 << 29
 """Bytes that one file may unpack to; a map of 4096 x 4096 pixels needs less."""
 
@@ -47,6 +50,8 @@ class CaseMap:
         score: the score, the sum of the evidence.
         gold: (S, S) reference mask, 0 and 1, if known.
         margin: what the derived class has before the runner-up, if kept.
+        foreground: (S, S), the probability of foreground times 255; None for a method without a map.
+        field_of_view: (S, S), 1 where the patient is seen, 0 elsewhere, if kept.
     """
 
     image: Array
@@ -55,6 +60,8 @@ class CaseMap:
     score: float | None
     gold: Array | None
     margin: Margin | None = None
+    foreground: Array | None = None
+    field_of_view: Array | None = None
 
 
 def load(run: Path, prediction: Prediction) -> CaseMap:
@@ -87,7 +94,7 @@ def _case_map(arrays: Mapping[str, npt.NDArray[np.generic]], classes: int) -> Ca
     image = np.asarray(arrays["image"], dtype=np.uint8)
     if image.ndim != 3 or image.shape[2] != 3:
         raise ValueError(f"expected an image (S, S, 3), found {image.shape}")
-    planes = {name: arrays[name] for name in ("label_map", "evidence", "gold", "margin") if name in arrays}
+    planes = {name: arrays[name] for name in _PLANES if name in arrays}
     if any(plane.shape != image.shape[:2] for plane in planes.values()):
         raise ValueError(f"expected maps of {image.shape[:2]}, found {[plane.shape for plane in planes.values()]}")
     return CaseMap(
@@ -95,9 +102,15 @@ def _case_map(arrays: Mapping[str, npt.NDArray[np.generic]], classes: int) -> Ca
         label_map=_label_map(planes["label_map"], classes) if "label_map" in planes else None,
         evidence=_shares(planes["evidence"]) if "evidence" in planes else None,
         score=_number(arrays["score"]) if "score" in arrays else None,
-        gold=np.asarray(planes["gold"], dtype=np.uint8) if "gold" in planes else None,
+        gold=_bytes(planes, "gold"),
         margin=_margin(arrays, classes) if "margin" in planes else None,
+        foreground=_bytes(planes, "foreground"),
+        field_of_view=_bytes(planes, "field_of_view"),
     )
+
+
+def _bytes(planes: Mapping[str, npt.NDArray[np.generic]], name: str) -> Array | None:
+    return np.asarray(planes[name], dtype=np.uint8) if name in planes else None
 
 
 def _label_map(plane: npt.NDArray[np.generic], classes: int) -> Array:

@@ -1,0 +1,122 @@
+"""One case: photograph and layers, the diagnosis in words, and the reader's answer."""
+
+import streamlit as st
+
+from cvs_med.errors import CvsMedError
+from cvs_med.review import corrections, worklist
+from cvs_med.review.launch import settings
+from cvs_med.review.records import GRADABILITIES, Answer, Verdict
+from cvs_med.review.screen import Desk, Screen
+from cvs_med.review.worklist import Row
+from screens import session, viewer
+
+
+@st.cache_resource(show_spinner=False)
+def _desk(run_digest: str) -> Desk:
+    return Desk(session.opened(settings())[0])
+
+
+def show() -> None:
+    """Show the open case, and begin to make the next one."""
+    listed = session.rows()
+    row = session.current(listed)
+    desk = _desk(session.run().digest)
+    screen = desk.screen(row.case_id)
+    rest = worklist.following(listed, row.number)
+    after = next(iter(rest), None)
+    _header(row, listed, worklist.before(listed, row.number), after)
+    _answers(row, screen, after)
+    if screen.photograph.problem:
+        st.warning(screen.photograph.problem, icon=":material/photo:")
+    # The next two are made meanwhile, so that the next one's pictures can be sent along with this one's.
+    ahead = [desk.ready(session.run().ids[number - 1]) for number in rest[:2]]
+    _look(row, screen, ahead[0] if ahead else None)
+    st.caption("  \n".join(screen.reasons))
+
+
+def _header(row: Row, listed: list[Row], before: int | None, after: int | None) -> None:
+    title, back, skip, mask = st.columns([5, 1, 1, 1], vertical_alignment="center")
+    done = sum(other.done for other in listed)
+    title.markdown(f"#### {row.title}")
+    title.caption(f"{done} of {len(listed)} answered{', blinded' if session.blinded() else ''}")
+    back.button(
+        "Back", shortcut="B", disabled=before is None, on_click=session.open_case, args=(before,), width="stretch"
+    )
+    skip.button(
+        "Next", shortcut="N", disabled=after is None, on_click=session.open_case, args=(after,), width="stretch",
+        help="The next case that you have not answered; this one stays as it is.",
+    )  # fmt: skip
+    if mask.button("Mask", shortcut="M", width="stretch", disabled=row.case_id not in session.run().cases):
+        session.go("correction")
+
+
+def _look(row: Row, screen: Screen, ahead: Screen | None) -> None:
+    hidden = row.reference is None
+    # The experts' mask belongs to the reference, and is hidden with it.
+    shown = [layer for layer in screen.layers if not (hidden and layer.key == "gold")]
+    viewer.look(f"{session.run().digest} {row.number} {hidden}", screen.photograph, shown, ahead)
+
+
+def _answers(row: Row, screen: Screen, after: int | None) -> None:
+    if "failed" in st.session_state:
+        st.error(st.session_state.pop("failed"))
+    reference = "" if row.reference is None else f" :gray[· reference: {row.reference}]"
+    st.markdown(f"**The model says {row.derived}** ({screen.diagnosis}){reference}")
+    with st.container(horizontal=True, vertical_alignment="bottom", gap="small"):
+        _button(f"Agree: {row.derived}", "A", row, after, "agree", row.derived, primary=True)
+        others = [name for name in session.run().class_names if name != row.derived]
+        for number, name in enumerate(others, start=1):
+            _button(name.capitalize(), str(number) if number < 10 else None, row, after, "other", name)
+        _button("Cannot tell", "X", row, after, "cannot tell", None)
+        _remarks()
+    if row.done:
+        said = "You have answered every case. " if after is None else ""
+        st.info(f"{said}Your answer to this one: {row.status}. A new answer is added; the newest counts.")
+
+
+def _remarks() -> None:
+    """Ask for the photograph's quality and a comment; both begin anew with each case."""
+    token = st.session_state["token"]
+    st.segmented_control(
+        "Photograph", GRADABILITIES, default=GRADABILITIES[0], required=True, key=f"gradability {token}",
+    )  # fmt: skip
+    st.text_input("Comment", max_chars=2000, key=f"comment {token}", placeholder="optional", width=240)
+
+
+def _button(
+    label: str, key: str | None, row: Row, after: int | None, verdict: Verdict, diagnosis: str | None, *,
+    primary: bool = False,
+) -> None:  # fmt: skip
+    st.button(
+        label, shortcut=key, type="primary" if primary else "secondary", key=f"answer {verdict} {label}",
+        on_click=_store, args=(row, after, verdict, diagnosis),
+    )  # fmt: skip
+
+
+def _store(row: Row, after: int | None, verdict: Verdict, diagnosis: str | None) -> None:
+    """Store the answer, then turn to the next case; if it cannot be stored, stay and say so."""
+    run, state = session.run(), st.session_state
+    drawn = corrections.newest(session.store().masks(run.digest)).get(row.case_id)
+    try:
+        session.store().add_answer(
+            Answer(
+                token=state["token"],
+                reader=session.reader(),
+                run=run.name,
+                run_digest=run.digest,
+                case_id=row.case_id,
+                derived=row.derived,
+                verdict=verdict,
+                diagnosis=diagnosis,
+                gradability=state[f"gradability {state['token']}"],
+                comment=state[f"comment {state['token']}"] or "",
+                shown_at=state["shown_at"],
+                answered_at=session.now(),
+                mask_digest=drawn.content if drawn else None,
+            )
+        )
+    except CvsMedError as error:
+        state["failed"] = str(error)
+        return
+    st.toast(f"Case {row.number} stored: {diagnosis or verdict}")
+    session.open_case(row.number if after is None else after)

@@ -1,0 +1,90 @@
+"""The worklist: what to look at next, and what is done."""
+
+import streamlit as st
+
+from cvs_med.review import pictures, worklist
+from cvs_med.review.launch import settings
+from cvs_med.review.worklist import Row
+from screens import session
+
+_PAGE = 50
+
+
+@st.cache_data(show_spinner=False, max_entries=5000)
+def _thumbnail(run_digest: str, case_id: str) -> str:
+    return pictures.thumbnail(session.opened(settings())[0], case_id)
+
+
+def show() -> None:
+    """Show the worklist."""
+    listed = session.rows()
+    done = sum(row.done for row in listed)
+    left, right = st.columns([4, 1], vertical_alignment="center")
+    left.progress(done / len(listed), text=f"**{done} of {len(listed)} cases answered** by you")
+    if right.button("Next case", type="primary", shortcut="N", disabled=done == len(listed), width="stretch"):
+        session.open_case(next(row.number for row in listed if not row.done))
+        session.go("case")
+    chosen = _filtered(listed)
+    if not chosen:
+        st.info("No case matches. Clear the search or the filters.")
+        return
+    _table(_page(chosen))
+
+
+def _filtered(listed: list[Row]) -> list[Row]:
+    search, classes, state = st.columns([2, 3, 2], vertical_alignment="bottom")
+    text = search.text_input("Search", placeholder="number or name", key="search")
+    derived = classes.multiselect("Model says", session.run().class_names, key="derived")
+    status = state.segmented_control("Show", ["all", "to do", "done"], default="all", required=True, key="status")
+    return worklist.matching(listed, text=text, derived=derived, status=status or "all")
+
+
+def _page(chosen: list[Row]) -> list[Row]:
+    """Cut a long list into pages, since each row has a picture to be made."""
+    pages = -(-len(chosen) // _PAGE)
+    said = "Least certain first. Click a row to open the case."
+    if pages == 1:
+        st.caption(f"{len(chosen)} cases. {said}")
+        return chosen
+    number = st.number_input(f"Page of {pages}", 1, pages, 1, width=160)
+    st.caption(f"{len(chosen)} cases. {said}")
+    return chosen[_PAGE * (number - 1) : _PAGE * number]
+
+
+def _table(chosen: list[Row]) -> None:
+    digest = session.run().digest
+    table = {
+        "Photograph": [_thumbnail(digest, row.case_id) for row in chosen],
+        "Case": [row.title for row in chosen],
+        "You": ["" if not row.done else row.status for row in chosen],
+        "Model says": [row.derived for row in chosen],
+        "Probability": [row.probability for row in chosen],
+        "Next": [row.runner_up for row in chosen],
+        "Lead": [row.lead for row in chosen],
+        "Reference": ["hidden" if row.reference is None else row.reference for row in chosen],
+        "Others": [row.others for row in chosen],
+        "Masks": [row.masks for row in chosen],
+    }
+    config = {
+        "Photograph": st.column_config.ImageColumn(width=90),
+        "Probability": st.column_config.ProgressColumn(format="%.2f", min_value=0, max_value=1, width=110),
+        "Lead": st.column_config.NumberColumn(
+            format="%.2f", help="Probability by which the model prefers its class to the next one.", width=60
+        ),
+        "Others": st.column_config.NumberColumn(help="Other readers who have answered.", width=60),
+        "Masks": st.column_config.NumberColumn(help="Corrected versions of the mask.", width=60),
+    }
+    selection = st.dataframe(
+        table,
+        column_config=config,
+        hide_index=True,
+        row_height=64,
+        height=min(64 * len(chosen) + 40, 640),
+        on_select="rerun",
+        selection_mode=["single-row", "single-cell"],
+        key="table",
+    )
+    clicked = [*selection.selection.rows, *(place for place, _ in selection.selection.cells)]
+    if clicked:
+        session.open_case(chosen[clicked[0]].number)
+        session.go("case")

@@ -1,0 +1,31 @@
+"""`cvs-med app`: the clinician's screen in a browser."""
+
+import os
+import sys
+from pathlib import Path
+
+import click
+
+_FOLDER = click.Path(path_type=Path, file_okay=False, exists=True)
+
+
+@click.command()
+@click.option("--run", type=_FOLDER, required=True, help="Folder of a finished run.")
+@click.option("--data-dir", type=_FOLDER, help="Folder of its data set.  [default: as for cv]")
+@click.option("--store", help="Database URL of the reviews.  [default: in the run folder]")
+@click.option("--port", type=click.IntRange(1024, 65535), default=8501, show_default=True, help="Port of the page.")
+def app(run: Path, data_dir: Path | None, store: str | None, port: int) -> None:
+    """Review a finished run in a browser on this machine: diagnosis, overlay, your answer, corrected masks.
+
+    Needs neither a GPU nor the network. The page answers to this machine alone. Ctrl-C ends it; what was answered is
+    stored by then.
+    """
+    from cvs_med.review import launch
+    from cvs_med.review.run import open_run
+    from cvs_med.review.store import open_store
+
+    open_run(run, data_dir)  # what is wrong with the run or the store is said here, not in the browser
+    open_store(run / "reviews", store)
+    click.echo(f"Reviewing {run}: http://localhost:{port}")
+    command, environment = launch.command(run, data_dir, store, port)
+    os.execve(sys.executable, command, {**os.environ, **environment})

@@ -1,0 +1,118 @@
+"""What is stored of a review: a reader's answer on a case, and a version of a mask."""
+
+from dataclasses import dataclass
+from typing import Final, Literal, TypeAlias, get_args
+
+from cvs_med.errors import ReviewError
+
+Verdict: TypeAlias = Literal["agree", "other", "cannot tell"]
+VERDICTS: Final[tuple[Verdict, ...]] = get_args(Verdict)
+
+Gradability: TypeAlias = Literal["good", "usable", "not gradable"]
+GRADABILITIES: Final[tuple[Gradability, ...]] = get_args(Gradability)
+
+LONGEST_NAME = 80
+LONGEST_COMMENT = 2000
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What a reader says of one case; nothing of it is ever changed, a later answer stands beside it.
+
+    Attributes:
+        token: made when the case was shown; the same token is stored once, however often it is sent.
+        reader: who.
+        run: name of the run.
+        run_digest: first 16 hexadecimal digits of the SHA-256 of its predictions.csv.
+        case_id: the case.
+        derived: name of the class that the model gave.
+        verdict: whether the reader agrees with it.
+        diagnosis: name of the class that the reader gives; None for `cannot tell`.
+        gradability: quality of the photograph.
+        comment: free text.
+        shown_at: when the case came on the screen, UTC, ISO 8601.
+        answered_at: when the reader answered.
+        mask_digest: digest of the mask version that was on the screen, if one was.
+    """
+
+    token: str
+    reader: str
+    run: str
+    run_digest: str
+    case_id: str
+    derived: str
+    verdict: str
+    diagnosis: str | None
+    gradability: str
+    comment: str
+    shown_at: str
+    answered_at: str
+    mask_digest: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class MaskVersion:
+    """A mask that a reader drew or corrected; its pixels lie in a file named by `content`.
+
+    Attributes:
+        token: as of an answer.
+        reader: who.
+        run: name of the run.
+        run_digest: as of an answer.
+        case_id: the case.
+        started_from: what was corrected: `predicted`, `reference`, or the digest of an earlier version.
+        content: SHA-256 of the mask's file.
+        height: rows of the photograph.
+        width: its columns.
+        pixels: of the foreground.
+        drawn_at: when, UTC, ISO 8601.
+    """
+
+    token: str
+    reader: str
+    run: str
+    run_digest: str
+    case_id: str
+    started_from: str
+    content: str
+    height: int
+    width: int
+    pixels: int
+    drawn_at: str
+
+
+def check_reader(name: str) -> str:
+    """Give a reader's name without outer spaces.
+
+    Raises:
+        ReviewError: it is empty, too long, or has signs that cannot be printed.
+    """
+    name = name.strip()
+    if not name or len(name) > LONGEST_NAME or not name.isprintable():
+        raise ReviewError(
+            f"Expected a reader's name of 1 to {LONGEST_NAME} letters, found {name[:LONGEST_NAME]!r}. Give another."
+        )
+    return name
+
+
+def check_answer(answer: Answer) -> None:
+    """Refuse an answer that contradicts itself.
+
+    Raises:
+        ReviewError: says what was expected.
+    """
+    check_reader(answer.reader)
+    _require(answer.verdict in VERDICTS, f"one of {', '.join(VERDICTS)}", answer.verdict)
+    _require(answer.gradability in GRADABILITIES, f"one of {', '.join(GRADABILITIES)}", answer.gradability)
+    _require(len(answer.comment) <= LONGEST_COMMENT, f"at most {LONGEST_COMMENT} letters", str(len(answer.comment)))
+    fitting = {
+        "agree": answer.diagnosis == answer.derived,
+        "other": answer.diagnosis not in (None, answer.derived),
+        "cannot tell": answer.diagnosis is None,
+    }
+    _require(fitting[answer.verdict], f"a diagnosis that fits `{answer.verdict}`", str(answer.diagnosis))
+
+
+def _require(fine: bool, expected: str, found: str) -> None:
+    if not fine:
+        raise ReviewError(f"A review: expected {expected}, found {found!r}. Answer again.")

@@ -1,0 +1,72 @@
+"""Everything that the screen of a case shows, made at once, so that it can be made before it is asked for."""
+
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from functools import lru_cache
+
+from cvs_med.report import case_maps
+from cvs_med.review import findings, layers, pictures
+from cvs_med.review.layers import Layer
+from cvs_med.review.pictures import Photograph
+from cvs_med.review.run import FinishedRun
+
+KEPT = 12
+"""Cases kept ready; a case takes some two megabytes."""
+
+
+@dataclass(frozen=True, slots=True)
+class Screen:
+    """What is shown of a case.
+
+    Attributes:
+        photograph: the photograph with its place.
+        layers: what lies over it.
+        diagnosis: classes and probabilities in words.
+        reasons: who answered, what it rests on, and what is unusual; a sentence each.
+    """
+
+    photograph: Photograph
+    layers: tuple[Layer, ...]
+    diagnosis: str
+    reasons: tuple[str, ...]
+
+
+def make(run: FinishedRun, case_id: str) -> Screen:
+    """Read a case and draw its layers.
+
+    Raises:
+        RunError: the case's maps are missing or damaged.
+    """
+    case = case_maps.load(run.path, run.predictions[case_id])
+    photograph = pictures.photograph(run, case_id, case)
+    drawn = layers.of_case(case, run.class_names, run.card.foreground, run.derived(case_id), photograph.place)
+    said = [findings.who_answered(run, case_id), findings.sureness(run, case_id)]
+    said += [findings.rests_on(run, case_id, case), findings.area(run, case_id) or ""]
+    return Screen(photograph, tuple(drawn), findings.diagnosis(run, case_id), tuple(filter(None, said)))
+
+
+class Desk:
+    """Keeps the screens of the last cases, and makes that of the next one while the reader still looks at this one."""
+
+    def __init__(self, run: FinishedRun) -> None:
+        """Begin with nothing made."""
+        self._made: Callable[[str], Future[Screen]] = lru_cache(KEPT)(self._begin)
+        self._run = run
+        self._pool = ThreadPoolExecutor(1, thread_name_prefix="next case")
+
+    def _begin(self, case_id: str) -> "Future[Screen]":
+        return self._pool.submit(make, self._run, case_id)
+
+    def ready(self, case_id: str) -> Screen | None:
+        """Begin to make a screen, and give it if it is made already; what goes wrong is told when it is opened."""
+        made = self._made(case_id)
+        return made.result() if made.done() and made.exception() is None else None
+
+    def screen(self, case_id: str) -> Screen:
+        """Give a screen, as soon as it is made.
+
+        Raises:
+            RunError: the case's maps are missing or damaged.
+        """
+        return self._made(case_id).result()
