@@ -312,7 +312,7 @@ def test_brackets_without_end_are_refused(write: Writer) -> None:
 
 
 def test_an_unknown_name_lists_the_known_ones(tmp_path: Path) -> None:
-    with pytest.raises(ProtocolError, match=r"one of digits, hrf.*, found '.*/nowhere\.yaml'"):
+    with pytest.raises(ProtocolError, match=r"one of digits, folder, hrf.*, found '.*/nowhere\.yaml'"):
         load(str(tmp_path / "nowhere.yaml"))
 
 

@@ -101,7 +101,7 @@ class Ensemble:
 
     def _pooled(self, features: Mapping[int, Tensor], inside: Tensor) -> Tensor:
         feature = features[self.protocol.probe.level]
-        return torch.cat(pool(feature[:1], inside[:1, None])).double().cpu()
+        return torch.cat(pool(feature[:1], inside[:1, None]), dim=1)[0].double().cpu()
 
 
 def _row(output: Output, number: int) -> Output:

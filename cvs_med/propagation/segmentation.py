@@ -96,8 +96,8 @@ def propagate(
         run_folder.claim(out / "protocol.yaml", protocol, begun=(out / "inputs.json").exists())
         dataset, root = datasets.opened(protocol.dataset, data_dir)
         found = dataset.cases(root)
-        learnable = [case for case in _learnable(found, dataset) if masks_dir or case.mask is not None]
-        drawn = set(samples_per_class(learnable, manual, dataset.class_names, protocol.splits.seed))
+        learnable = _learnable(found, dataset)
+        drawn = set(samples_per_class(_with_masks(learnable) or learnable, manual, dataset.class_names, protocol.splits.seed))
         cases, origin = masked(dataset, found, masks_dir, drawn)
         origin = origin if masks_dir else "Masks that come with the data set."
         target = _target(dataset, cases, drawn, onto, per_class, protocol.splits.seed)
@@ -115,6 +115,11 @@ def _learnable(cases: Sequence[Case], dataset: DataSet) -> list[Case]:
         remedy = "Copy the files of the train part there."
         raise DataError([Problem(dataset.name, "images of a train part", "none", remedy)])
     return found
+
+
+def _with_masks(cases: Sequence[Case]) -> list[Case]:
+    """Keep the cases whose data set has a mask of them: of one's own images often a few only."""
+    return [case for case in cases if case.mask is not None]
 
 
 def _target(
