@@ -18,12 +18,13 @@ COPY pyproject.toml ./
 RUN python3 -c "import tomllib; \
 project = tomllib.load(open('pyproject.toml', 'rb'))['project']; \
 extras = project['optional-dependencies']; \
-print(*project['dependencies'], *(need for name in extras if name != 'dev' for need in extras[name]), sep='\n')" \
+print(*project['dependencies'], *(need for name in extras if name not in ('dev', 'browser') for need in extras[name]), sep='\n')" \
     > requirements.txt \
     && pip install --constraint constraints.txt --requirement requirements.txt
 COPY README.md LICENSE ./
 COPY protocols protocols
 COPY cvs_med cvs_med
+COPY apps apps
 RUN pip install --no-deps .
 
 
@@ -55,4 +56,9 @@ ENV PATH=/opt/cvs-med/bin:$PATH \
 VOLUME ["/data", "/runs", "/models"]
 WORKDIR /
 USER 10001:10001
+EXPOSE 8501
+HEALTHCHECK --interval=30s --timeout=5s --start-period=60s \
+    CMD ["python", "-c", "import urllib.request; urllib.request.urlopen('http://localhost:8501/_stcore/health', timeout=4)"]
 ENTRYPOINT ["tini", "--", "cvs-med"]
+# The run to review is named by CVS_MED_RUN.
+CMD ["app", "--address", "0.0.0.0"]

@@ -10,15 +10,19 @@ _FOLDER = click.Path(path_type=Path, file_okay=False, exists=True)
 
 
 @click.command()
-@click.option("--run", type=_FOLDER, required=True, help="Folder of a finished run.")
+@click.option("--run", type=_FOLDER, required=True, envvar="CVS_MED_RUN", show_envvar=True,
+              help="Folder of a finished run.")
 @click.option("--data-dir", type=_FOLDER, help="Folder of its data set.  [default: as for cv]")
-@click.option("--store", help="Database URL of the reviews.  [default: in the run folder]")
+@click.option("--store", envvar="CVS_MED_STORE", show_envvar=True,
+              help="Database URL of the reviews.  [default: in the run folder]")
 @click.option("--port", type=click.IntRange(1024, 65535), default=8501, show_default=True, help="Port of the page.")
-def app(run: Path, data_dir: Path | None, store: str | None, port: int) -> None:
+@click.option("--address", default="localhost", show_default=True,
+              help="Who is answered: localhost is this machine alone, 0.0.0.0 all that reach it.")
+def app(run: Path, data_dir: Path | None, store: str | None, port: int, address: str) -> None:
     """Review a finished run in a browser on this machine: diagnosis, overlay, your answer, corrected masks.
 
-    Needs neither a GPU nor the network. The page answers to this machine alone. Ctrl-C ends it; what was answered is
-    stored by then.
+    Needs neither a GPU nor the network. The page answers to this machine alone, unless --address says otherwise: it
+    knows no passwords. Ctrl-C ends it; what was answered is stored by then.
     """
     from cvs_med.review import launch
     from cvs_med.review.run import open_run
@@ -27,5 +31,5 @@ def app(run: Path, data_dir: Path | None, store: str | None, port: int) -> None:
     open_run(run, data_dir)  # what is wrong with the run or the store is said here, not in the browser
     open_store(run / "reviews", store)
     click.echo(f"Reviewing {run}: http://localhost:{port}")
-    command, environment = launch.command(run, data_dir, store, port)
+    command, environment = launch.command(run, data_dir, store, port, address)
     os.execve(sys.executable, command, {**os.environ, **environment})

@@ -97,7 +97,8 @@ def propagate(
         dataset, root = datasets.opened(protocol.dataset, data_dir)
         found = dataset.cases(root)
         learnable = _learnable(found, dataset)
-        drawn = set(samples_per_class(_with_masks(learnable) or learnable, manual, dataset.class_names, protocol.splits.seed))
+        learnable = _with_masks(learnable) or learnable
+        drawn = set(samples_per_class(learnable, manual, dataset.class_names, protocol.splits.seed))
         cases, origin = masked(dataset, found, masks_dir, drawn)
         origin = origin if masks_dir else "Masks that come with the data set."
         target = _target(dataset, cases, drawn, onto, per_class, protocol.splits.seed)

@@ -28,10 +28,12 @@ def pages() -> Path:
     return installed if installed.is_dir() else package.parent / "apps"
 
 
-def command(run: Path, data_dir: Path | None, store: str | None, port: int) -> tuple[list[str], dict[str, str]]:
-    """Give the command that serves the pages on this machine alone, and the environment that it needs."""
+def command(
+    run: Path, data_dir: Path | None, store: str | None, port: int, address: str
+) -> tuple[list[str], dict[str, str]]:
+    """Give the command that serves the pages at an address, and the environment that it needs."""
     options = {
-        "server.address": "localhost",
+        "server.address": address,
         "server.port": str(port),
         "server.headless": "true",
         "server.fileWatcherType": "none",

@@ -55,13 +55,24 @@ MASKS = _chained(
 
 
 def _forbid_changes(table: Table) -> None:
-    """Let SQLite itself refuse to change or delete a row; elsewhere this is a matter of rights on the tables."""
+    """Let SQLite and PostgreSQL themselves refuse to change or delete a row; elsewhere it is a matter of rights."""
+    said = "reviews are never changed or deleted"
     for action in ("UPDATE", "DELETE"):
-        trigger = DDL(  # type: ignore[no-untyped-call]  # SQLAlchemy gives it no types
-            f"CREATE TRIGGER {table.name}_no_{action.lower()} BEFORE {action} ON {table.name} "
-            "BEGIN SELECT RAISE(ABORT, 'reviews are never changed or deleted'); END"
+        trigger = f"CREATE TRIGGER {table.name}_no_{action.lower()} BEFORE {action} ON {table.name}"
+        function = f"{table.name}_no_{action.lower()}()"
+        _after_create(table, "sqlite", f"{trigger} BEGIN SELECT RAISE(ABORT, '{said}'); END")
+        _after_create(
+            table,
+            "postgresql",
+            f"CREATE FUNCTION {function} RETURNS trigger LANGUAGE plpgsql "
+            f"AS $$ BEGIN RAISE EXCEPTION '{said}'; END $$",
         )
-        event.listen(table, "after_create", trigger.execute_if(dialect="sqlite"))
+        _after_create(table, "postgresql", f"{trigger} EXECUTE FUNCTION {function}")
+
+
+def _after_create(table: Table, dialect: str, statement: str) -> None:
+    ddl = DDL(statement)  # type: ignore[no-untyped-call]  # SQLAlchemy gives it no types
+    event.listen(table, "after_create", ddl.execute_if(dialect=dialect))
 
 
 for _table in (ANSWERS, MASKS):

@@ -37,6 +37,13 @@ def test_the_pages_are_served_to_this_machine_alone(finished_run: Path, started:
     assert launch.settings(environment) == launch.Settings(finished_run.resolve(), None, store)
 
 
+def test_a_container_answers_to_its_port(finished_run: Path, started: Started, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CVS_MED_RUN", str(finished_run))
+    assert app("--address", "0.0.0.0").exit_code == 0
+    ((command, _),) = started
+    assert command[command.index("--server.address") + 1] == "0.0.0.0"
+
+
 def unfinished(folder: Path, run: Path) -> list[object]:
     (folder / "dataset.json").write_bytes((run / "dataset.json").read_bytes())
     return ["--run", folder]
