@@ -13,6 +13,7 @@ _METHODS = {
     "classification": "classification (no map)",
     "multitask": "multi-task (class beside the map)",
     "probe": "probe (frozen features)",
+    "selected": "chosen inside each training part",
     "majority": "majority class",
     "mask-area": "area of the gold mask",
 }

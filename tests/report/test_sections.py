@@ -57,6 +57,9 @@ def test_numbers_that_only_some_runs_have_are_shown_where_they_are() -> None:
     assert "28 groups" in said.text
     assert "60.0 to 90.0 %" in said.text
     assert "1.4 away" in said.text
+    (chosen,) = more.accuracy_by_group({"result": {}, "selected": {"hrf": 3, "hrf-probe": 2}})
+    assert isinstance(chosen, Text)
+    assert "Of 5 folds, each chose its protocol inside its training part: hrf in 3, hrf-probe in 2." in chosen.text
     assert len(more.centrelines(full, "vessels")) == 1
     bare = {"result": {"classes": [{"name": "ill"}]}}
     assert more.predictive_values(bare) == more.accuracy_by_group(bare) == more.centrelines(bare, "vessels") == []

@@ -9,8 +9,11 @@ from cvs_med.statistics.metrics import Proportion
 
 
 def accuracy_by_group(metrics: Mapping[str, Any]) -> list[Block]:
-    """Give the interval of the accuracy that respects groups, and how far from balanced the folds are."""
+    """Give the interval that respects groups, how far from balanced the folds are, and what they chose."""
     said = []
+    if chosen := metrics.get("selected"):
+        named = ", ".join(f"{name} in {count}" for name, count in chosen.items())
+        said.append(f"Of {sum(chosen.values())} folds, each chose its protocol inside its training part: {named}.")
     if grouped := metrics["result"].get("by_group"):
         low, high = (f"{100 * end:.1f}" for end in grouped["interval"])
         said.append(
