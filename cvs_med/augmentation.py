@@ -8,7 +8,7 @@ from scipy.special import betaincinv
 from torch import Generator, Tensor
 from torch.nn.functional import affine_grid, grid_sample, one_hot
 
-from cvs_med.protocol import Augmentation
+from cvs_med.protocol_sections import Augmentation
 
 
 @dataclass(frozen=True, slots=True)

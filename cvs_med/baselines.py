@@ -10,7 +10,7 @@ from sklearn.preprocessing import StandardScaler
 
 from cvs_med.cache import Photographs
 from cvs_med.features import Features
-from cvs_med.protocol import Probe
+from cvs_med.protocol_sections import Probe
 from cvs_med.types import Floats, Integers
 
 

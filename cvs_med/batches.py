@@ -11,7 +11,7 @@ from cvs_med.augmentation import View, augment, flips, mixup
 from cvs_med.cache import Photographs
 from cvs_med.features import Features
 from cvs_med.label_maps import label_map
-from cvs_med.protocol import Augmentation
+from cvs_med.protocol_sections import Augmentation
 
 Inputs = Tensor | Mapping[int, Tensor]
 

@@ -21,8 +21,9 @@ from cvs_med.images import read_image
 from cvs_med.networks import Network, build_network
 from cvs_med.precision import choose, computing, place
 from cvs_med.prediction import ensemble, gate_file, pictures, stream
-from cvs_med.protocol import Augmentation, Protocol
+from cvs_med.protocol import Protocol
 from cvs_med.protocol import load as load_protocol
+from cvs_med.protocol_sections import Augmentation
 from cvs_med.training import build_optimiser
 from cvs_med.types import OwnFile
 

@@ -10,7 +10,8 @@ import numpy as np
 
 from cvs_med.errors import RunError
 from cvs_med.evaluation import Folds, measure_run, read_json
-from cvs_med.protocol import Splits, dump, load
+from cvs_med.protocol import dump, load
+from cvs_med.protocol_sections import Splits
 from cvs_med.repeats import runs_in
 from cvs_med.statistics.cross_validation import CorrectedT, corrected_resampled_t
 from cvs_med.statistics.multiplicity import holm

@@ -15,7 +15,7 @@ from cvs_med.images import read_field_of_view, read_foreground
 from cvs_med.inference import Answer, AnsweredMap, Evidence, predict
 from cvs_med.networks import Network, build_network
 from cvs_med.precision import place
-from cvs_med.protocol import Augmentation
+from cvs_med.protocol_sections import Augmentation
 from cvs_med.setup import Setup, timed
 from cvs_med.statistics.metrics import dice
 from cvs_med.tables import (

@@ -7,55 +7,21 @@ Everything that can be wrong with a file becomes a `DataError` that names the fi
 decoder leaves this module. Every number of pixels is capped before a decoder allocates memory for it.
 """
 
-import errno
-import re
-from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
-from PIL import ExifTags, Image, ImageFile, UnidentifiedImageError
 
 from cvs_med.decoding import dicom, field_of_view, nifti, raster
+from cvs_med.decoding.opening import MAX_PIXELS, Header, header_of, opened
 from cvs_med.decoding.scaling import Values, to_eight_bits
 from cvs_med.errors import DataError, Problem, fault
 from cvs_med.types import Array, Case, Empty, OwnFile, Packed, Picture
 
-MAX_PIXELS = 100_000_000
-"""Largest number of pixels that is decoded; a photograph of 12,000 x 8,000 just passes."""
-
-# Pillow warns at its own limit and refuses at twice that; its guard must not disagree with ours.
-Image.MAX_IMAGE_PIXELS = MAX_PIXELS
-
-FORMATS = ("JPEG", "PNG", "TIFF", "BMP", "WEBP")
-"""Decoders that may be tried: few and well kept ones."""
-
 Kind: TypeAlias = Literal["raster", "dicom", "nifti"]
 
 Mask: TypeAlias = npt.NDArray[np.bool_]
-
-
-@dataclass(frozen=True, slots=True)
-class Header:
-    """What a file says about its image before a pixel is decoded.
-
-    Attributes:
-        width: pixels per row, as stored.
-        height: number of rows, as stored.
-        mode: Pillow's name of the pixel format ("RGB", "L", "1", "RGBA" ...), DICOM's photometric interpretation, or
-            "NIfTI".
-        bits: bits of one channel of one pixel in the file.
-        orientation: the EXIF value; 1 is upright.
-    """
-
-    width: int
-    height: int
-    mode: str
-    bits: int
-    orientation: int
 
 
 def kind_of(path: Path) -> Kind | None:
@@ -83,7 +49,7 @@ def read_header(picture: Path | OwnFile) -> Header:
         rows, columns, bits, mode = dicom.shape(path)
         return Header(columns, rows, mode, bits, 1)
     with opened(path) as image:
-        return _header(image)
+        return header_of(image)
 
 
 def read_image(picture: Picture) -> Array:
@@ -101,7 +67,7 @@ def read_image(picture: Picture) -> Array:
     if isinstance(picture, OwnFile):
         return _in_colour(_own(picture))
     with opened(picture) as image:
-        problem = _photograph_fault(picture, _header(image))
+        problem = _photograph_fault(picture, header_of(image))
         if problem:
             raise DataError([problem])
         return np.asarray(image)
@@ -129,7 +95,7 @@ def read_mask(picture: Picture, shape: tuple[int, int] | None = None) -> Mask:
         return _not_empty(picture.path, _binary(picture.path, values), picture.empty)
     path, empty = (picture.path, picture.empty) if isinstance(picture, OwnFile) else (picture, "refused")
     with opened(path) as image:
-        header = _header(image)
+        header = header_of(image)
         problem = _mask_fault(path, header)
         if problem:
             raise DataError([problem])
@@ -172,7 +138,7 @@ def _own(file: OwnFile) -> Array:
     if kind == "nifti":
         return to_eight_bits(nifti.values(file.path, file.reading, MAX_PIXELS), file.reading.window)
     with opened(file.path) as image:
-        values = raster.values(file.path, image, _header(image).orientation)
+        values = raster.values(file.path, image, header_of(image).orientation)
     # A window is for measured values; a picture of 8 bits was made to be seen.
     return to_eight_bits(values, None if values.dtype == np.uint8 else file.reading.window)
 
@@ -196,26 +162,6 @@ def _require_size(path: Path, found: tuple[int, int], shape: tuple[int, int] | N
         raise fault(path, expected, f"{found[1]} x {found[0]}", "Export the mask at the size of the photograph.")
 
 
-@contextmanager
-def opened(path: Path) -> Iterator[ImageFile.ImageFile]:
-    """Open an image file under the cap on pixels, and turn whatever a decoder raises into a `DataError`.
-
-    Raises:
-        DataError: the file cannot be read, is damaged, or is larger than `MAX_PIXELS`.
-    """
-    try:
-        with Image.open(path, formats=FORMATS) as image:
-            if image.width * image.height > MAX_PIXELS:
-                raise DataError([_too_large(path, f"{image.width} x {image.height}")])
-            yield image
-    except DataError:
-        raise
-    except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
-        raise DataError([_too_large(path, _bomb_size(error))]) from None
-    except Exception as error:  # Damaged files lead Pillow's decoders to almost any kind of exception.
-        raise DataError([_unreadable(path, error)]) from error
-
-
 def _photograph_fault(path: Path, header: Header) -> Problem | None:
     """Say what in the header forbids reading the file as a photograph, if anything."""
     if header.mode != "RGB" or header.bits != 8:
@@ -229,30 +175,6 @@ def _mask_fault(path: Path, header: Header) -> Problem | None:
         remedy = "Save the mask as an 8-bit image with the values 0 and 255 only."
         return Problem(str(path), "an 8-bit mask", _pixel_format(header), remedy)
     return _turned(path, header)
-
-
-def exif_of(image: ImageFile.ImageFile) -> Image.Exif:
-    """Read the EXIF data of an opened image without decoding its pixels."""
-    if image.format != "PNG":
-        return image.getexif()
-    exif = Image.Exif()  # Pillow's getexif would decode a PNG, to look behind its pixels as well.
-    exif.load(image.info.get("exif", b""))
-    return exif
-
-
-def _header(image: ImageFile.ImageFile) -> Header:
-    orientation = int(exif_of(image).get(ExifTags.Base.Orientation, 1))
-    return Header(image.width, image.height, image.mode, _bits(image), orientation)
-
-
-def _bits(image: ImageFile.ImageFile) -> int:
-    """Bits of a channel in the file; Pillow's mode does not tell, since it reads 16-bit RGB as 8-bit."""
-    if image.mode == "1":
-        return 1
-    if image.format == "TIFF":
-        return int(np.max(image.getexif().get(ExifTags.Base.BitsPerSample, 8)))
-    deep = any(";16" in str(tile.args) for tile in image.tile)
-    return 16 if image.mode.startswith("I") or deep else 8
 
 
 def _one_channel(path: Path, pixels: Array) -> Array:
@@ -287,29 +209,3 @@ def _turned(path: Path, header: Header) -> Problem | None:
         return None
     remedy = "Turn the pixels upright and remove the EXIF orientation, in the photograph and in its masks alike."
     return Problem(str(path), "an upright image", f"EXIF orientation {header.orientation}", remedy)
-
-
-def _too_large(path: Path, found: str) -> Problem:
-    remedy = "Scale the image down, or remove the file if you do not know where it comes from."
-    return Problem(str(path), f"at most {MAX_PIXELS // 1_000_000} million pixels", found, remedy)
-
-
-def _bomb_size(error: Exception) -> str:
-    """Find the size in Pillow's message, its only trace."""
-    pixels = re.search(r"\((\d+) pixels\)", str(error))
-    return f"{int(pixels[1]) / 1e6:.0f} million" if pixels else "more"
-
-
-def _unreadable(path: Path, error: Exception) -> Problem:
-    if isinstance(error, OSError) and error.errno in (errno.EACCES, errno.EPERM):
-        return Problem(str(path), "a readable file", "no permission to read it", "Allow reading, e.g. with chmod u+r.")
-    if isinstance(error, FileNotFoundError):
-        return Problem(str(path), "a file", "nothing", "Copy the file there again.")
-    remedy = "Copy the file again from its source; it is damaged or incomplete."
-    return Problem(str(path), "a whole image (JPEG, PNG, TIFF, BMP or WebP)", _reason(error), remedy)
-
-
-def _reason(error: Exception) -> str:
-    if isinstance(error, UnidentifiedImageError):
-        return "another format"
-    return str(error) or type(error).__name__

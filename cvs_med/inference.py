@@ -3,7 +3,7 @@
 Of many cases at once only the class probabilities, or only the foreground, are asked for.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -77,14 +77,20 @@ def predict(network: Network, source: Source, case: int, *, device: torch.device
     Evidence is averaged over the views, and the class follows from the sum of that average: what is shown is what
     decided. Where the class does not follow from a map, its logits are averaged.
     """
-    network.eval()
-    model, head = network.head if network.frozen else network, network.head
-    seen: list[tuple[View, Output, Tensor]] = []
     with torch.inference_mode():
-        for view, inputs, inside in source.looks([case]):
-            with computing(device, precision):
-                seen.append((view, model(inputs, inside), inside))
-        return conclude(head, seen)
+        return conclude(network.head, list(_outputs(network, source, [case], device, precision)))
+
+
+def _outputs(
+    network: Network, source: Source, cases: Sequence[int], device: torch.device, precision: str
+) -> Iterator[tuple[View, Output, Tensor]]:
+    """Give the network's output for each view of some cases, with the field of view seen the same way."""
+    network.eval()
+    model = network.head if network.frozen else network
+    for view, inputs, inside in source.looks(cases):
+        with computing(device, precision):
+            output = model(inputs, inside)
+        yield view, output, inside
 
 
 def conclude(head: Head, seen: Seen) -> Answer:
@@ -127,13 +133,9 @@ def predict_classes(
     Returns:
         (B, P), 64-bit floats; every row sums to one.
     """
-    network.eval()
-    model = network.head if network.frozen else network
-    logits: list[Tensor] = []
     with torch.inference_mode():
-        for _, inputs, inside in source.looks(cases):
-            with computing(device, precision):
-                logits.append(model(inputs, inside).class_logits.double().cpu())
+        seen = _outputs(network, source, cases, device, precision)
+        logits = [output.class_logits.double().cpu() for _, output, _ in seen]
     return _mean_over_views(network, torch.stack(logits))
 
 
@@ -148,16 +150,12 @@ def predict_foreground(
     Raises:
         TypeError: the network has no map.
     """
-    network.eval()
-    model = network.head if network.frozen else network
     found: list[Tensor] = []
     with torch.inference_mode():
-        for view, inputs, inside in source.looks(cases):
-            with computing(device, precision):
-                pixels = model(inputs, inside).map_logits
-            if pixels is None:
+        for view, output, inside in _outputs(network, source, cases, device, precision):
+            if output.map_logits is None:
                 raise TypeError("Expected a network with a map.")
-            foreground = (1 - pixels.float().softmax(dim=1)[:, 0]) * inside
+            foreground = (1 - output.map_logits.float().softmax(dim=1)[:, 0]) * inside
             found.append(view.undo(foreground).cpu())
     return torch.stack(found).mean(dim=0)
 

@@ -3,7 +3,7 @@
 from torch import Tensor
 from torch.nn.functional import cross_entropy
 
-from cvs_med.protocol import Loss
+from cvs_med.protocol_sections import Loss
 from cvs_med.types import Output
 
 

@@ -4,18 +4,26 @@ import os
 from collections.abc import Iterator, Sequence
 from importlib.resources import files
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Any, Literal
 
 import yaml
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import Field, ValidationError, model_validator
 
 from cvs_med import backbones
 from cvs_med.errors import ProtocolError
 from cvs_med.protocol_errors import Fault, explain, located
-
-Level = Annotated[int, Field(ge=0, le=4)]
-Share = Annotated[float, Field(ge=0, le=1)]
-BatchSize = Annotated[int, Field(ge=1, le=65_536)]
+from cvs_med.protocol_sections import (
+    Augmentation,
+    Images,
+    Inner,
+    Loss,
+    Network,
+    Probe,
+    Section,
+    Splits,
+    Training,
+    Transfer,
+)
 
 REPORTED = "reported.yaml"
 """The one file among the protocols that is none: what was published, see `reported`."""
@@ -24,137 +32,7 @@ _NOT_YAML = (yaml.YAMLError, ValueError, AttributeError, RecursionError)
 """What PyYAML raises: the last three for impossible dates and numbers, a wrong !!timestamp, and endless brackets."""
 
 
-class _Section(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
-
-
-class Images(_Section):
-    """From the photograph to the network's square."""
-
-    size: int = Field(512, ge=16, le=4096, description="side of the square in pixels; the backbone says what fits")
-    crop: Literal["field_of_view", "disc", "none"] = Field(
-        "field_of_view", description="what is kept of the photograph; disc: a square around the optic disc of a fundus"
-    )
-
-
-class Network(_Section):
-    """Encoder and decoder. Levels count from fine to coarse; how many there are depends on the backbone."""
-
-    backbone: Annotated[str, AfterValidator(lambda name: backbones.find(name).name)] = "densenet169"
-    weights: str = Field("imagenet", min_length=1, description="imagenet, none, or a file")
-    weights_partial: bool = Field(False, description="accept a file that does not cover the encoder")
-    trainable: Literal["all", "head"] = Field("head", description="head: the encoder stays as it was loaded")
-    output_stride: Literal[8, 16, 32] = Field(32, description="of a ResNet or DenseNet; others have their own")
-    dropout: float = Field(0, ge=0, lt=1, description="of a Wide-ResNet's blocks")
-    decoder: Literal["skip", "deeplab", "transposed"] = "skip"
-    width: int = Field(24, ge=4, le=512, description="channels of the skip decoder")
-    levels: tuple[Level, ...] = Field((0, 1, 2), min_length=1, description="encoder levels the skip decoder reads")
-    context: tuple[Level, ...] = Field((), description="levels added linearly to the map logits of the skip decoder")
-
-    @model_validator(mode="after")
-    def _levels_are_sorted(self) -> "Network":
-        for name in ("levels", "context"):
-            if list(getattr(self, name)) != sorted(set(getattr(self, name))):
-                raise ValueError(f"{name}: expected each level once, from fine to coarse")
-        return self
-
-
-class Augmentation(_Section):
-    """Random changes of a training image. With a frozen encoder only flips and turns, as precomputed views."""
-
-    flip: tuple[Literal["horizontal", "vertical"], ...] = ("horizontal", "vertical")
-    turn: float = Field(0, ge=0, le=180, description="degrees, to either side")
-    zoom: Share = Field(0, description="share of the side, larger or smaller")
-    shift: Share = Field(0, description="share of the side, any direction")
-    colour: Share = Field(0, description="strength of random brightness, contrast and saturation")
-    noise: Share = Field(0, description="standard deviation of Gaussian noise, as a share of the range")
-    crop_area: tuple[Share, Share] = Field((1, 1), description="least and largest share of the area that a crop keeps")
-    crop_ratio: float = Field(1, ge=1, le=4, description="most that one side of a crop may be stretched to the other")
-    mixup: float = Field(0, ge=0, le=10, description="strength of mixing two images and their labels")
-
-    @property
-    def crops(self) -> bool:
-        """Whether a random part is cut out and enlarged."""
-        return self.crop_area != (1, 1) or self.crop_ratio > 1
-
-    @model_validator(mode="after")
-    def _area_is_a_range(self) -> "Augmentation":
-        if not 0 < self.crop_area[0] <= self.crop_area[1]:
-            raise ValueError("crop_area: expected two shares above zero, the smaller first")
-        return self
-
-
-class Loss(_Section):
-    """Weights of the parts of the loss. The paper's: map_weight 1 and nothing else."""
-
-    map_weight: float = Field(1, ge=0)
-    foreground_weight: float = Field(1, gt=0, description="weight of a foreground pixel in the cross-entropy")
-    dice_weight: float = Field(0, ge=0, description="soft Dice of foreground against background")
-    class_weight: float = Field(0, ge=0, description="cross-entropy of the derived class, or of the second head")
-
-    @model_validator(mode="after")
-    def _something_counts(self) -> "Loss":
-        if not (self.map_weight or self.class_weight):
-            raise ValueError("expected map_weight or class_weight above zero, or nothing would be learnt")
-        return self
-
-
-class Training(_Section):
-    """Optimiser and length."""
-
-    optimiser: Literal["sgd", "adamw"] = "sgd"
-    learning_rate: float = Field(0.1, gt=0)
-    momentum: Share = Field(0.9, description="of SGD")
-    weight_decay: float = Field(5e-4, ge=0)
-    context_rate: float = Field(2, gt=0, description="learning rate of the linear part, as a multiple")
-    context_decay: float = Field(5e-3, ge=0, description="weight decay of the linear part")
-    schedule: Literal["constant", "one_cycle", "hyperrule"] = Field("one_cycle", description="hyperrule: BiT's")
-    epochs: int = Field(30, ge=1, le=100_000)
-    steps: int | None = Field(None, ge=1, le=10_000_000, description="length instead of epochs; hyperrule has its own")
-    batch_size: BatchSize = 6
-    smaller_batches: dict[Annotated[int, Field(ge=1)], BatchSize] = Field(
-        default_factory=dict, description="batch size with at most so many training cases, instead of batch_size"
-    )
-    precision: Literal["auto", "bf16", "fp32"] = Field("auto", description="auto: bf16 where the processor has it")
-
-    def batch_for(self, cases: int) -> int:
-        """Choose the batch size by the number of training cases, as the paper does."""
-        return next((size for most, size in sorted(self.smaller_batches.items()) if cases <= most), self.batch_size)
-
-
-class Probe(_Section):
-    """Logistic regression on pooled features of the frozen encoder."""
-
-    level: Level = 3
-    inverse_penalty: float = Field(0.01, gt=0, description="C of scikit-learn's LogisticRegression")
-
-
-class Transfer(_Section):
-    """How labels are propagated to images without one, along the embedding of the encoder as it was loaded."""
-
-    propagation: Literal["knn", "spectral"] = "spectral"
-    level: Level = Field(4, description="of the encoder, averaged over the field of view, is the embedding")
-    neighbours: int = Field(200, ge=1, description="labelled images that vote for a label, at most all")
-    temperature: float = Field(0.2, gt=0, description="cosine by which a neighbour's voice grows e-fold")
-    graph: int = Field(20, ge=1, description="neighbours of an image in the graph of `propagation: spectral`")
-    eigenvectors: int = Field(50, ge=1, description="of that graph")
-
-
-class Splits(_Section):
-    """Who is tested when."""
-
-    kind: Literal["random", "stratified", "grouped"] = "random"
-    folds: int = Field(5, ge=2, le=1000)
-    seed: int = Field(0, ge=0, lt=2**32)
-
-
-class Inner(_Section):
-    """What is decided inside each training part, by a cross-validation of it; by default nothing."""
-
-    select: dict[str, str] = Field(default_factory=dict, description="protocols to choose from, with their checksums")
-
-
-class Protocol(_Section):
+class Protocol(Section):
     """One experiment."""
 
     dataset: str = Field(min_length=1)

@@ -11,7 +11,8 @@ import numpy as np
 
 from cvs_med.errors import ProtocolError
 from cvs_med.inner import inner_answers
-from cvs_med.protocol import Inner, Protocol, Splits, dump, load
+from cvs_med.protocol import Protocol, dump, load
+from cvs_med.protocol_sections import Inner, Splits
 from cvs_med.setup import Setup
 from cvs_med.types import Prediction
 

@@ -7,7 +7,7 @@ import numpy as np
 from sklearn.model_selection import KFold, StratifiedGroupKFold, StratifiedKFold
 
 from cvs_med.errors import DataError, Problem
-from cvs_med.protocol import Splits
+from cvs_med.protocol_sections import Splits
 from cvs_med.types import Case
 
 

@@ -19,7 +19,8 @@ from cvs_med.errors import DataError, Problem, RunError
 from cvs_med.networks import Network
 from cvs_med.networks.heads import Head
 from cvs_med.precision import computing, place
-from cvs_med.protocol import Protocol, Training
+from cvs_med.protocol import Protocol
+from cvs_med.protocol_sections import Training
 from cvs_med.tables import write_bytes
 
 _WARM_UP = 0.2

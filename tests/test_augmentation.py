@@ -11,7 +11,7 @@ from torch import Generator, Tensor
 from torch.nn.functional import cross_entropy, interpolate
 
 from cvs_med.augmentation import View, augment, flips, mixup, views
-from cvs_med.protocol import Augmentation
+from cvs_med.protocol_sections import Augmentation
 
 NOTHING = {"flip": ()}
 KINDS = {

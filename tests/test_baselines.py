@@ -13,7 +13,7 @@ from cvs_med.baselines import majority, mask_area, probe
 from cvs_med.cache import Photographs
 from cvs_med.features import Features
 from cvs_med.geometry import Geometry
-from cvs_med.protocol import Probe
+from cvs_med.protocol_sections import Probe
 
 LABELS = np.array([0, 1, 2] * 6)
 TRAIN, TEST = list(range(3, 18)), [0, 1, 2]

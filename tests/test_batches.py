@@ -12,7 +12,7 @@ from cvs_med.batches import FeatureBatches, PhotographBatches
 from cvs_med.cache import Photographs
 from cvs_med.features import Features
 from cvs_med.geometry import Geometry
-from cvs_med.protocol import Augmentation
+from cvs_med.protocol_sections import Augmentation
 
 SIDE, LABELS = 16, torch.tensor([0, 2, 1])
 CPU = torch.device("cpu")

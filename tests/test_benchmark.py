@@ -12,7 +12,8 @@ from cvs_med import benchmark
 from cvs_med.cache import load as load_photographs
 from cvs_med.cli import main
 from cvs_med.datasets import get
-from cvs_med.protocol import Augmentation, load
+from cvs_med.protocol import load
+from cvs_med.protocol_sections import Augmentation
 
 TINY = ("network.backbone=wideresnet-10-1", "training.batch_size=4", "training.precision=fp32")
 

@@ -11,7 +11,8 @@ from cvs_med.batches import Batch, Look
 from cvs_med.inference import AnsweredMap, predict, predict_classes, predict_foreground
 from cvs_med.label_maps import QS
 from cvs_med.networks import Network, build_network
-from cvs_med.protocol import Augmentation, Protocol
+from cvs_med.protocol import Protocol
+from cvs_med.protocol_sections import Augmentation
 
 SIDE = 64
 CPU = torch.device("cpu")

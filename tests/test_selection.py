@@ -17,7 +17,8 @@ from cvs_med.errors import DataError, ProtocolError
 from cvs_med.evaluation import evaluate_run
 from cvs_med.features import extract
 from cvs_med.folds import run_fold
-from cvs_med.protocol import Protocol, Splits, load
+from cvs_med.protocol import Protocol, load
+from cvs_med.protocol_sections import Splits
 from cvs_med.selection import Choice, choose
 from cvs_med.setup import Setup, kept_levels, prepare
 from cvs_med.splits import inner_folds

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from sklearn.model_selection import KFold, StratifiedGroupKFold, StratifiedKFold
 
 from cvs_med.errors import DataError
-from cvs_med.protocol import Splits
+from cvs_med.protocol_sections import Splits
 from cvs_med.splits import k_folds, samples_per_class
 from cvs_med.types import Case
 

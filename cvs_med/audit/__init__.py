@@ -19,7 +19,7 @@ from cvs_med.audit.guessing import deals, units
 from cvs_med.audit.sample import Measures, Probe, decode
 from cvs_med.audit.sittings import Groups, count_groups
 from cvs_med.datasets import DataSet, read
-from cvs_med.protocol import Splits
+from cvs_med.protocol_sections import Splits
 from cvs_med.types import Case
 
 PROBES: tuple[Probe, ...] = (

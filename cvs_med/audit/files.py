@@ -10,7 +10,8 @@ from PIL import ExifTags, Image, ImageFile
 
 from cvs_med.audit.sample import Measures, Probe, Sample, Value
 from cvs_med.datasets.sittings import capture_time
-from cvs_med.images import exif_of, kind_of, opened
+from cvs_med.decoding.opening import exif_of, opened
+from cvs_med.images import kind_of
 from cvs_med.types import file_of
 
 LONGEST_NAME = 64

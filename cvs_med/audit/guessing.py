@@ -14,7 +14,7 @@ from scipy.special import ndtri
 from scipy.stats import rankdata
 
 from cvs_med.audit.sample import Measures, Value
-from cvs_med.protocol import Splits
+from cvs_med.protocol_sections import Splits
 from cvs_med.splits import k_folds
 from cvs_med.types import Case, Floats, Integers
 

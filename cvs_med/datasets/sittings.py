@@ -11,8 +11,8 @@ from pathlib import Path
 
 from PIL import ExifTags
 
+from cvs_med.decoding.opening import exif_of, opened
 from cvs_med.errors import DataError
-from cvs_med.images import exif_of, opened
 
 PAUSE = timedelta(minutes=15)
 """Photographs that follow each other faster than this belong to one sitting."""

@@ -15,7 +15,7 @@ from scipy.sparse import csr_array
 from scipy.sparse.linalg import LinearOperator, eigsh
 from sklearn.neighbors import KNeighborsClassifier, kneighbors_graph
 
-from cvs_med.protocol import Transfer
+from cvs_med.protocol_sections import Transfer
 from cvs_med.types import Floats, Integers
 
 UNKNOWN: Final = -1

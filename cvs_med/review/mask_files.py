@@ -8,8 +8,9 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
+from cvs_med.decoding.opening import opened
 from cvs_med.errors import DataError, ReviewError
-from cvs_med.images import Mask, opened
+from cvs_med.images import Mask
 from cvs_med.tables import write_bytes
 
 

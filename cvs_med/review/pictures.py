@@ -8,9 +8,10 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
+from cvs_med.decoding.opening import opened
 from cvs_med.errors import DataError
 from cvs_med.geometry import Geometry, around
-from cvs_med.images import Mask, opened, read_field_of_view, read_header, read_image
+from cvs_med.images import Mask, read_field_of_view, read_header, read_image
 from cvs_med.report import case_maps
 from cvs_med.report.case_maps import CaseMap
 from cvs_med.review.run import FinishedRun

@@ -8,7 +8,7 @@ from sklearn.linear_model import Ridge
 
 from cvs_med.audit.guessing import Deal, deals, design, guess, permutation_p, permuted, skill
 from cvs_med.audit.sample import Measures
-from cvs_med.protocol import Splits
+from cvs_med.protocol_sections import Splits
 from cvs_med.types import Case
 
 GROUPED = Splits(kind="grouped", folds=3, seed=1)

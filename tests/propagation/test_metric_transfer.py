@@ -7,7 +7,7 @@ from sklearn.datasets import make_moons
 from sklearn.preprocessing import StandardScaler
 
 from cvs_med.propagation.metric_transfer import UNKNOWN, confidence, propagate, spectral, standardised, votes
-from cvs_med.protocol import Transfer
+from cvs_med.protocol_sections import Transfer
 
 PROPAGATIONS = [Transfer(propagation="knn"), Transfer(propagation="spectral", graph=8, eigenvectors=10)]
 

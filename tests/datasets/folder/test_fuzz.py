@@ -15,9 +15,10 @@ from PIL import Image
 
 from cvs_med import datasets
 from cvs_med.datasets.folder import first_look, labels, patterns
-from cvs_med.datasets.folder import settings as dataset_yaml
 from cvs_med.datasets.folder.files import Found
 from cvs_med.datasets.folder.names import printable, unsafe
+from cvs_med.datasets.folder.settings import Settings
+from cvs_med.datasets.folder.settings import load as load_settings
 from cvs_med.errors import DataError, Problem
 from cvs_med.images import read_header, read_image, read_mask
 from cvs_med.types import OwnFile, Reading
@@ -156,14 +157,14 @@ def test_any_table_gives_labels_or_problems(tmp_path: Path, text: str, header: b
     first = "case_id,label\n" if header else ""
     (tmp_path / "labels.csv").write_text(first + text, encoding="utf-8", errors="ignore")
     images = {"a": Found(tmp_path / "a.png", ""), "é": Found(tmp_path / "é.png", "")}
-    found, problems = labels.read(tmp_path, dataset_yaml.Settings(), images)
+    found, problems = labels.read(tmp_path, Settings(), images)
     assert set(found) <= set(images)
     assert len(found) == 2 or problems
     assert all(str(problem).isprintable() for problem in problems)
 
 
 def yaml_texts() -> Iterator[str]:
-    yield from dataset_yaml.Settings.model_fields
+    yield from Settings.model_fields
     yield from ("&a", "*a", "!!timestamp x", "0x_", "1e999", ".nan", "[", "{", "}", ": ", "\n", "  ", "- ", "'", "|")
 
 
@@ -171,7 +172,7 @@ def yaml_texts() -> Iterator[str]:
 @given(st.lists(st.sampled_from(list(yaml_texts())), max_size=14).map("".join) | st.text(max_size=60))
 def test_any_dataset_yaml_is_settings_or_problems(tmp_path: Path, text: str) -> None:
     (tmp_path / "dataset.yaml").write_text(text, encoding="utf-8", errors="ignore")
-    problems = problems_of(lambda: dataset_yaml.load(tmp_path))
+    problems = problems_of(lambda: load_settings(tmp_path))
     assert all(str(problem).isprintable() for problem in problems)
 
 
