@@ -223,7 +223,7 @@ def predict(run: Path, image: Path, *, rounds: int) -> Result:
     device = torch.device("cpu")
     networks = ensemble.read(run, device=device)
     gates = gate_file.of_run(run, networks, lambda done, total: None)
-    prepared = stream.prepare(image, networks.protocol, whole=gates.whole)
+    prepared = stream.prepare(image, networks)
     views = flips(networks.protocol.augmentation)
     inside = torch.cat([view.apply(prepared.field_of_view[None].float() / 255) for view in views])
     images = torch.cat([view.apply(prepared.image[None].float() / 255) for view in views])
@@ -232,10 +232,9 @@ def predict(run: Path, image: Path, *, rounds: int) -> Result:
     with tempfile.TemporaryDirectory() as folder:
 
         def whole() -> None:
-            row, answer = stream.look(
-                networks, gates, image.name, stream.prepare(image, networks.protocol, whole=gates.whole)
-            )
-            pictures.write(Path(folder), row, answer, prepared, names)
+            decoded = stream.prepare(image, networks)
+            row, answer = stream.look(networks, gates, image.name, stream.digest(image), decoded)
+            pictures.write(Path(folder), row, answer, decoded, names)
 
         def bare() -> None:
             read_image(OwnFile(image))

@@ -25,7 +25,7 @@ from torch import Tensor
 from cvs_med.errors import DataError, Problem, reason
 from cvs_med.geometry import Geometry
 from cvs_med.transforms import RECIPE_VERSION, Crop, prepare, prepare_packed
-from cvs_med.types import Case, OwnFile, Packed, Picture
+from cvs_med.types import Case, Packed, Picture, file_of
 
 LOGGER = logging.getLogger(__name__)
 
@@ -141,15 +141,15 @@ def _in_parallel(function: Callable[[Item], Result], items: Iterable[Item], work
 
 def _key(cases: Sequence[Case], *, size: int, crop: Crop, workers: int) -> str:
     pictures = [picture for case in cases for picture in (case.image, case.mask, case.field_of_view)]
-    paths = [_file(picture) for picture in pictures if isinstance(picture, Path | OwnFile)]
+    paths = [path for path in map(_file, pictures) if path is not None]
     of_files = dict(zip(paths, _in_parallel(_file_digest, paths, workers), strict=True))
     digests = [_digest_of(picture, of_files) for picture in pictures]
     recipe = {"version": RECIPE_VERSION, "size": size, "crop": crop, "ids": [case.id for case in cases]}
     return hashlib.sha256(json.dumps([recipe, digests]).encode()).hexdigest()
 
 
-def _file(picture: Path | OwnFile) -> Path:
-    return picture if isinstance(picture, Path) else picture.path
+def _file(picture: Picture | str | None) -> Path | None:
+    return None if picture is None or isinstance(picture, str) else file_of(picture)
 
 
 def _digest_of(picture: Picture | str | None, of_files: Mapping[Path, str]) -> str | None:

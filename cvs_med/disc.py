@@ -24,6 +24,9 @@ DIAMETER: Final = 1 / 7
 _WORKING: Final = 280
 """Diameter of the field of view in the pixels that are searched."""
 
+_SMALLEST: Final = 16
+"""Side, in searched pixels, below which nothing is searched: no fundus is so long and narrow."""
+
 _FINEST: Final = 1.5
 """Standard deviation, in searched pixels, of the thick vessels that are followed."""
 
@@ -56,10 +59,12 @@ def locate(pixels: Array, view: Mask) -> Disc:
         view: (H, W), true where the patient is seen; somewhere true.
 
     Returns:
-        The most likely place; there is always one, also in a photograph without a disc.
+        The most likely place; there is always one, also in a photograph without a disc; of a strip its middle.
     """
     field = float(np.ptp(np.flatnonzero(view.any(axis=0)))) + 1
     shrunk, seen = _shrink(pixels, view, _WORKING / field)
+    if min(seen.shape) < _SMALLEST:
+        return Disc(view.shape[0] // 2, view.shape[1] // 2, field * DIAMETER)
     signs = _brightness(shrunk, seen), _meeting(shrunk, seen)
     score = np.where(_inner(seen), sum(_normed(sign, seen) for sign in signs), -np.inf)
     row, column = np.unravel_index(int(score.argmax()), score.shape)

@@ -62,6 +62,12 @@ def reason(error: Exception) -> str:
     return getattr(error, "strerror", None) or str(error) or type(error).__name__
 
 
+def printable(text: str, longest: int = 100) -> str:
+    """Write a text of unknown origin for a message: on one line, without control signs, and not too long."""
+    shown = "".join(sign if sign.isprintable() else sign.encode("unicode_escape").decode() for sign in text)
+    return shown if len(shown) <= longest else f"{shown[:longest]}..."
+
+
 class DataError(CvsMedError):
     """A data set has faults; all of them are listed at once."""
 

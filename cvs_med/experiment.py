@@ -154,7 +154,8 @@ def describe(setups: Setups, folder: RunFolder) -> None:
     """Write dataset.json, each candidate's protocol, and the encoders that stay as they are."""
     setup = next(iter(setups.values()))
     facts = {name: getattr(setup.dataset, name) for name in DatasetCard.model_fields if name != "cases"}
-    folder.write_json("dataset.json", facts | {"cases": len(setup.cases)})
+    card = DatasetCard.model_validate(facts | {"cases": len(setup.cases)})
+    folder.write_json("dataset.json", card.model_dump(mode="json"))
     for name, each in setups.items():
         place = folder.path / "candidates" / name if name else folder.path
         place.mkdir(parents=True, exist_ok=True)

@@ -42,6 +42,8 @@ def train(
     Raises:
         CvsMedError: the cross-validation is of something else, or data, weights or folders are not as they should be.
     """
+    if out.resolve() == cross_validation.resolve():
+        raise RunError(f"{out}: expected a folder for the model alone, found its cross-validation. Name another --out.")
     require_same_protocol(protocol, cross_validation)
     expected = measure_run(cross_validation)
     with run_folder.opened(out, protocol) as folder:
@@ -114,8 +116,7 @@ def card(network: ensemble.Ensemble, expected: RunMetrics, alarms: FalseAlarms) 
             "",
             "## Photographs it is not for",
             "",
-            f"A photograph unlike the training ones is flagged and gets no diagnosis. In the cross-validation "
-            f"{alarms.either} of {alarms.photographs} training photographs were flagged falsely.",
+            f"A photograph unlike the training ones is flagged and gets no diagnosis. {_alarms(network, alarms)}",
             "",
             "## Data",
             "",
@@ -125,6 +126,14 @@ def card(network: ensemble.Ensemble, expected: RunMetrics, alarms: FalseAlarms) 
             "",
         ]
     )
+
+
+def _alarms(network: ensemble.Ensemble, alarms: FalseAlarms) -> str:
+    """Say how often the gates close falsely, and what the count is worth."""
+    said = f"{alarms.either} of {alarms.photographs} training photographs were flagged falsely"
+    if network.protocol.network.trainable == "all":
+        return f"{said}, with an encoder that had been trained on them: expect more."
+    return f"{said}, by limits that had not seen them."
 
 
 def _share(value: Proportion) -> str:

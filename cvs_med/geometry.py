@@ -43,19 +43,21 @@ class Geometry:
         """Rows above and columns left of the crop box in the padded square."""
         return (self.side - self.crop_height) // 2, (self.side - self.crop_width) // 2
 
-    def to_native(self, maps: "Tensor") -> "Tensor":
+    def to_native(self, maps: "Tensor", *, nearest: bool = False) -> "Tensor":
         """Bring maps back to the pixels of the photograph.
 
         Args:
             maps: (..., S, S), any number of leading axes.
+            nearest: take the nearest working pixel, for numbers that must not be mixed, rather than interpolate.
 
         Returns:
-            (..., H, W), 32-bit floats, interpolated bilinearly; zero outside the crop box.
+            (..., H, W), 32-bit floats; zero outside the crop box.
         """
         from torch.nn.functional import interpolate
 
         planes = maps.reshape(1, -1, *maps.shape[-2:]).float()
-        square = interpolate(planes, (self.side, self.side), mode="bilinear", antialias=self.size > self.side)[0]
+        how = {"mode": "nearest-exact"} if nearest else {"mode": "bilinear", "antialias": self.size > self.side}
+        square = interpolate(planes, (self.side, self.side), **how)[0]
         native = square.new_zeros(len(square), self.height, self.width)
         above, before = self.padding
         crop = square[:, above : above + self.crop_height, before : before + self.crop_width]

@@ -92,7 +92,7 @@ def read_mask(picture: Picture, shape: tuple[int, int] | None = None) -> Mask:
     if isinstance(picture, OwnFile) and kind_of(picture.path) == "nifti":
         values = nifti.values(picture.path, picture.reading, MAX_PIXELS)
         _require_size(picture.path, (values.shape[0], values.shape[1]), shape)
-        return _not_empty(picture.path, _binary(picture.path, values), picture.empty)
+        return _not_empty(picture.path, _binary(picture.path, _one_channel(picture.path, values)), picture.empty)
     path, empty = (picture.path, picture.empty) if isinstance(picture, OwnFile) else (picture, "refused")
     with opened(path) as image:
         header = header_of(image)
@@ -177,7 +177,7 @@ def _mask_fault(path: Path, header: Header) -> Problem | None:
     return _turned(path, header)
 
 
-def _one_channel(path: Path, pixels: Array) -> Array:
+def _one_channel(path: Path, pixels: Values) -> Values:
     if pixels.ndim == 2:
         return pixels
     first = pixels[..., 0]

@@ -9,7 +9,7 @@ from typing import Any, Literal
 import yaml
 from pydantic import Field, ValidationError, model_validator
 
-from cvs_med import backbones
+from cvs_med import backbones, strict_yaml
 from cvs_med.errors import ProtocolError
 from cvs_med.protocol_errors import Fault, explain, located
 from cvs_med.protocol_sections import (
@@ -133,7 +133,7 @@ def load(source: str, settings: Sequence[str] = ()) -> Protocol:
     text = _text(path)
     try:
         node = yaml.compose(text, Loader=yaml.SafeLoader)
-        content = yaml.safe_load(text)
+        content = strict_yaml.parse(text)
     except _NOT_YAML as error:
         raise ProtocolError(f"{path}: expected YAML, found: {error}") from error
     if not isinstance(content, dict):

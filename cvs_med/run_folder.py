@@ -78,8 +78,9 @@ def opened(path: Path, protocol: Protocol) -> Iterator[RunFolder]:
         RunError: another process works in it, or it holds a run of another protocol.
     """
     with alone(path) as folder:
-        # Without folds it has computed nothing yet.
-        claim(path / "protocol.yaml", protocol, begun=(path / "folds.json").exists())
+        # Without these it has computed nothing yet: both are written before anything is trained.
+        begun = (path / "folds.json").exists() or (path / "inputs.json").exists()
+        claim(path / "protocol.yaml", protocol, begun=begun)
         yield folder
 
 

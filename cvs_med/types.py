@@ -55,6 +55,9 @@ class Reading:
     window: tuple[float, float] | None = None
 
 
+PLAIN = Reading()
+"""The middle slice, and the values as the file says."""
+
 Empty: TypeAlias = Literal["refused", "allowed", "field"]
 """What a mask without foreground means: a fault, no foreground, or the whole field of view as foreground."""
 

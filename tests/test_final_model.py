@@ -1,3 +1,4 @@
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -47,3 +48,15 @@ def test_a_cross_validation_of_something_else_is_refused(
     assert code == 2
     assert "found another images, network, training" in said
     assert not (tmp_path / "model" / "model.safetensors").exists()
+
+
+def test_a_model_does_not_move_into_another_run(cross_validation: Path, phantom_folder: Path, tmp_path: Path) -> None:
+    code, said = train(cross_validation, phantom_folder, cross_validation)
+    assert code == 2
+    assert "expected a folder for the model alone" in said
+    out = Path(shutil.copytree(cross_validation, tmp_path / "begun"))
+    (out / "folds.json").unlink()
+    asked = ["cv", "--dataset", "phantom", "--data-dir", str(phantom_folder), "--set", "training.epochs=3"]
+    result = CliRunner().invoke(main, [*asked, "--out", str(out)])
+    assert result.exit_code == 2
+    assert "another protocol" in result.output

@@ -13,7 +13,7 @@ ROOT = Path(cvs_med.__file__).parent
 
 # A room is a module or, with all that lies in it, a folder.
 FLOORS = (
-    {"__init__", "errors", "types", "backbones", "protocol", "protocol_errors", "protocol_sections"},
+    {"__init__", "errors", "types", "backbones", "protocol", "protocol_errors", "protocol_sections", "strict_yaml"},
     {
         "label_maps", "losses", "decoding", "images", "geometry", "disc", "download", "datasets", "splits",
         "transforms", "augmentation", "hyperrule", "networks", "statistics", "precision",

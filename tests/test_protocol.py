@@ -128,6 +128,12 @@ def test_what_is_not_yaml_is_said_to_be_so(write: Writer, text: str) -> None:
     assert "line " in message
 
 
+def test_a_field_that_stands_twice_is_refused(write: Writer) -> None:
+    message = write.refused("dataset: hrf\nmethod: cvs\nmethod: probe\n")
+    assert "expected each field once, found 'method' twice" in message
+    assert "line 3" in message
+
+
 @pytest.mark.parametrize("value", ["2001-13-45", "!!timestamp soon", "!!int many", "9" * 5000, "0b_"])
 def test_impossible_dates_and_numbers_are_refused(write: Writer, value: str) -> None:
     write.refused(f"dataset: {value}\n")

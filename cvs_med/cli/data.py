@@ -42,9 +42,8 @@ def check(dataset: str, data_dir: Path | None, folds: int) -> None:
         click.echo(f"  {line}")
     groups = {case.group for case in cases if case.group}
     click.echo(f"  groups: {len(groups) or 'not known'}")
-    if dataset == "folder":
-        for note in [*_unmasked(cases), *kind.notes]:
-            click.echo(f"  note: {note}")
+    for note in [*_unmasked(cases), *kind.notes]:
+        click.echo(f"  note: {note}")
 
 
 def _unmasked(cases: Sequence["Case"]) -> list[str]:

@@ -40,7 +40,7 @@ def predict(
 
     keep_memory()
     place = torch.device(accelerator(device))
-    found = files.find(images)
+    found = files.find(images, out)
     with Watch(1, quiet=as_json) as watch:
         watch.stage("Loading the networks")
         networks = ensemble.read(run, device=place, precision=precision)

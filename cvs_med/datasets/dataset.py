@@ -7,7 +7,7 @@ from pathlib import Path
 from cvs_med.datasets.archive import Official
 from cvs_med.datasets.checks import check_cases
 from cvs_med.errors import CvsMedError, DataError, Problem
-from cvs_med.types import Case
+from cvs_med.types import PLAIN, Case, Reading
 
 
 class DataNotFoundError(CvsMedError):
@@ -32,6 +32,8 @@ class DataSet:
         prepare: writes the data set into a folder that does not exist yet, for a data set that the package carries.
         official: what the authors published, for a data set that can be fetched.
         told_by: reads from a folder what the data set in it is, for one whose classes only its folder tells.
+        surroundings: whether an image has dark surroundings that do not show the patient, as a fundus photograph has.
+        reading: how a user's own files become pictures.
     """
 
     name: str
@@ -46,6 +48,8 @@ class DataSet:
     prepare: Callable[[Path], None] | None = None
     official: Official | None = None
     told_by: Callable[[Path], "DataSet"] | None = None
+    surroundings: bool = False
+    reading: Reading = PLAIN
 
     def at(self, root: Path) -> "DataSet":
         """Give the data set as its folder tells it.

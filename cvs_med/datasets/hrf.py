@@ -35,6 +35,7 @@ HRF = DataSet(
         "from labels of arteries and veins of the same photographs.",
     ),
     survey=partial(fundus.survey, codes=CODES),
+    surroundings=True,
     official=Official(
         name="hrf",
         downloads={

@@ -26,4 +26,5 @@ PHANTOM = DataSet(
     notes=("The photographs are synthetic: results on them say nothing about patients.",),
     survey=partial(fundus.survey, codes=CODES),
     prepare=_prepare,
+    surroundings=True,
 )

@@ -6,6 +6,7 @@ words of pydicom's, which may quote an element, are passed on.
 
 import logging
 import warnings
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -98,7 +99,8 @@ def _shown(file: Any, reading: Reading) -> Array:  # noqa: ANN401 - pydicom's el
         return _upper_eight(coloured, 8 * coloured.itemsize)
     if kind not in _GREY:
         return _upper_eight(pixels, int(file.BitsStored))
-    values = apply_modality_lut(pixels, file)
+    # An identity would still turn 8 bits into fractions, which are stretched; so it is left out.
+    values = pixels if _unscaled(file) else apply_modality_lut(pixels, file)
     grey = to_eight_bits(values, reading.window) if reading.window else _windowed(values, file)
     return np.asarray(255 - grey if kind == "MONOCHROME1" else grey, dtype=np.uint8)
 
@@ -111,11 +113,25 @@ def _windowed(values: Values, file: Any) -> Array:  # noqa: ANN401 - see `_shown
         if file.get("VOILUTSequence"):
             bits = int(file.VOILUTSequence[0].LUTDescriptor[2])
             return stretch(apply_voi(values, file).astype(np.float64), 0, 2**bits - 1)
-        if file.get("WindowCenter") is not None and file.get("WindowWidth") is not None:
+        if _has_window(file):
             # What becomes of the lowest and the highest value is the range that the window is shown in.
             low, high = apply_windowing(np.array([-1e12, 1e12]), file)
             return stretch(apply_windowing(values, file).astype(np.float64), float(low), float(high))
     return _upper_eight(values, int(file.BitsStored)) if values.dtype == np.uint8 else to_eight_bits(values)
+
+
+def _unscaled(file: Any) -> bool:  # noqa: ANN401 - see `_shown`
+    slope, intercept = file.get("RescaleSlope"), file.get("RescaleIntercept")
+    return not file.get("ModalityLUTSequence") and slope in (None, 1) and intercept in (None, 0)
+
+
+def _has_window(file: Any) -> bool:  # noqa: ANN401 - see `_shown`
+    """Say whether the file has a window that shows something: one or several widths, the first above zero."""
+    centre, width = file.get("WindowCenter"), file.get("WindowWidth")
+    if centre is None or width is None:
+        return False
+    first = width[0] if isinstance(width, Sequence) else width
+    return float(first) > 0
 
 
 def _upper_eight(colours: Values, bits: int) -> Array:

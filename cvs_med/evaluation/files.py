@@ -7,12 +7,13 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
 from cvs_med.errors import RunError
+from cvs_med.types import Reading
 
 T = TypeVar("T")
 
 
 class DatasetCard(BaseModel):
-    """dataset.json: what a report says about the data set."""
+    """dataset.json: what a report says about the data set, and how `predict` reads further images of its kind."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -25,6 +26,8 @@ class DatasetCard(BaseModel):
     citation: str
     notes: list[str]
     cases: int
+    surroundings: bool = True
+    reading: Reading = Reading()
 
 
 class Folds(BaseModel):

@@ -15,6 +15,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import interpolate
 
+from cvs_med.augmentation import flips
 from cvs_med.errors import CvsMedError
 from cvs_med.label_maps import evidence
 from cvs_med.networks import Network
@@ -26,6 +27,11 @@ from cvs_med.tables import write_bytes
 TOLERANCE: Final = 1e-4
 """Largest difference from PyTorch, both with 32 bits; of scores, which have no bounds, as a share of the largest."""
 FILE: Final = "model.onnx"
+_CROPS: Final = {
+    "field_of_view": "cropped to its field of view, ",
+    "disc": "cropped to a square around the optic disc as cvs_med.disc finds it, ",
+    "none": "",
+}
 
 
 class Plain(nn.Module):
@@ -143,15 +149,16 @@ def _names(plain: Plain) -> list[str]:
 def _metadata(ensemble: Ensemble, fold: int | None) -> dict[str, str]:
     """Describe input and output for whoever runs the file."""
     size = ensemble.protocol.images.size
+    views = len(flips(ensemble.protocol.augmentation))
     return {
         "class_names": json.dumps(ensemble.card.class_names, ensure_ascii=False),
         "networks": f"all {len(ensemble.networks)}, averaged" if fold is None else f"fold {fold}",
         "images": f"(batch, 3, {size}, {size}), RGB from 0 to 1, zero outside the field of view; the encoder's mean "
         "and deviation are taken off inside the model. The photograph is "
-        + ("cropped to its field of view, " if ensemble.protocol.images.crop == "field_of_view" else "")
+        + _CROPS[ensemble.protocol.images.crop]
         + "padded with zeros to a square and resized by area.",
         "inside": f"(batch, {size}, {size}), 1 inside the field of view and 0 outside.",
-        "views": "the plain one; cvs-med predict averages over mirrored views too.",
+        "views": f"the plain one; cvs-med predict averages over {views} mirrored ones.",
         "use": "For research; not a medical device.",
     }
 

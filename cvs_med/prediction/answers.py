@@ -26,6 +26,7 @@ class Row:
 
     Attributes:
         file: its name.
+        sha256: of its content.
         status: "derived", or "flagged" where a gate is closed.
         derived: the derived diagnosis; None if flagged.
         probabilities: of the P classes.
@@ -38,6 +39,7 @@ class Row:
     """
 
     file: str
+    sha256: str
     status: str
     derived: str | None
     probabilities: tuple[float, ...]
@@ -49,13 +51,14 @@ class Row:
     flags: tuple[str, ...]
 
 
-def row_of(file: str, opinion: Opinion, flags: Sequence[str], class_names: Sequence[str]) -> Row:
+def row_of(file: str, sha256: str, opinion: Opinion, flags: Sequence[str], class_names: Sequence[str]) -> Row:
     """Put an opinion into a row."""
     shares, members = opinion.answer.probabilities, opinion.members
     best = int(shares.argmax())
     uncertainty = float(torch.special.entr(shares).sum() / torch.tensor(float(len(shares))).log())
     return Row(
         file=file,
+        sha256=sha256,
         status="flagged" if flags else "derived",
         derived=None if flags else class_names[best],
         probabilities=tuple(shares.tolist()),
@@ -76,7 +79,7 @@ class Tables:
     """The open tables of a prediction folder.
 
     Attributes:
-        finished: names of the photographs that need not be looked at again.
+        finished: photographs that need not be looked at again: name to SHA-256 and whether it is flagged.
     """
 
     def __init__(self, out: Path, class_names: Sequence[str]) -> None:
@@ -86,7 +89,7 @@ class Tables:
             RunError: predictions.jsonl is not what this class writes.
         """
         self.names = list(class_names)
-        self.finished, self.flagged = set[str](), 0
+        self.finished: dict[str, tuple[str, bool]] = {}
         lines = out / "predictions.jsonl"
         kept = _whole_lines(lines)
         write_bytes(lines, kept)
@@ -119,8 +122,7 @@ class Tables:
     def _count(self, row: Row) -> None:
         """Take a row that stands in predictions.jsonl into predictions.csv and the counts."""
         _append(self._csv, _csv_line(self._cells(row)))
-        self.finished.add(row.file)
-        self.flagged += row.status == "flagged"
+        self.finished[row.file] = row.sha256, row.status == "flagged"
 
     def fail(self, file: str, reason: str) -> None:
         """Write down why a file could not be used."""
@@ -128,13 +130,13 @@ class Tables:
 
     def _header(self) -> list[str]:
         columns = [f"{kind}_{name.replace(' ', '_')}" for name in self.names for kind in ("p", "lowest", "highest")]
-        return ["file", "status", "derived", *columns, "agreeing", "models", "entropy", "flags"]
+        return ["file", "sha256", "status", "derived", *columns, "agreeing", "models", "entropy", "flags"]
 
     def _cells(self, row: Row) -> list[str]:
         shares = zip(row.probabilities, row.lowest, row.highest, strict=True)
         numbers = [repr(value) for triple in shares for value in triple]
         counts = [str(row.agreeing), str(row.models), repr(row.entropy)]
-        return [row.file, row.status, row.derived or "", *numbers, *counts, "; ".join(row.flags)]
+        return [row.file, row.sha256, row.status, row.derived or "", *numbers, *counts, "; ".join(row.flags)]
 
 
 def _row(line: bytes, names: Sequence[str], where: str) -> Row:

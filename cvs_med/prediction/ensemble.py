@@ -142,15 +142,18 @@ def read_protocol(run: Path) -> Protocol:
     """Read the protocol of a run.
 
     Raises:
-        RunError: there is none, or it is not valid.
+        RunError: there is none, it is not valid, or each fold chose a protocol of its own.
     """
     file = run / "protocol.yaml"
     if not file.is_file():
         raise RunError(f"{file}: expected the protocol of a run, found none. Is {run} the folder of a run?")
     try:
-        return protocols.load(str(file))
+        found = protocols.load(str(file))
     except ProtocolError as error:
         raise RunError(f"{error} Is {run} the folder of a run?") from error
+    if found.inner.select:
+        raise RunError(f"{run}: expected a run of one protocol, found folds that each chose their own. Name another.")
+    return found
 
 
 def model_files(run: Path) -> Sequence[Path]:

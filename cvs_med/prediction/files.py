@@ -6,9 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from cvs_med.errors import RunError
-
-ENDINGS = (".jpg", ".jpeg", ".png", ".tif", ".tiff", ".bmp", ".webp", ".dcm", ".dicom", ".nii", ".nii.gz")
-"""What is taken from a folder; a file that is named itself is taken whatever its ending."""
+from cvs_med.images import kind_of
 
 _LEAVES = "expected a file of this folder, found a link that leaves it. Copy the file here."
 
@@ -29,8 +27,14 @@ class Found:
     fault: str | None = None
 
 
-def find(given: Sequence[Path]) -> list[Found]:
+def find(given: Sequence[Path], out: Path) -> list[Found]:
     """List the files in the order given, those of a folder by name, those in its folders too.
+
+    Of a folder every file is taken that `images.kind_of` knows; a file that is named itself is taken in any case.
+
+    Args:
+        given: files and folders.
+        out: folder of the answers, whose pictures are none to answer for.
 
     Raises:
         RunError: something is not there, no file is found, or two files would share a name.
@@ -38,9 +42,9 @@ def find(given: Sequence[Path]) -> list[Found]:
     missing = [str(path) for path in given if not path.exists()]
     if missing:
         raise RunError(f"Expected photographs or folders, found nothing at {', '.join(missing)}. Correct the path.")
-    found = [file for path in given for file in _files(path, several=len(given) > 1)]
+    found = [file for path in given for file in _files(path, out, several=len(given) > 1)]
     if not found:
-        raise RunError(f"Expected photographs ({', '.join(ENDINGS)}), found none. Name a file or another folder.")
+        raise RunError("Expected images (PNG, JPEG, TIFF, BMP, WebP, DICOM, NIfTI), found none. Name another folder.")
     names: set[str] = set()
     doubled = sorted({file.name for file in found if file.name in names or names.add(file.name)})  # type: ignore[func-returns-value] # adds, and answers None
     if doubled:
@@ -48,17 +52,19 @@ def find(given: Sequence[Path]) -> list[Found]:
     return found
 
 
-def _files(given: Path, *, several: bool) -> Iterator[Found]:
+def _files(given: Path, out: Path, *, several: bool) -> Iterator[Found]:
     if not given.is_dir():
         yield Found(given.name, given)
         return
     root = given.resolve()
     for folder, below, names in os.walk(given):
-        below[:] = sorted(name for name in below if not name.startswith("."))
+        below[:] = sorted(
+            name for name in below if not name.startswith(".") and (Path(folder) / name).resolve() != out.resolve()
+        )
         for name in sorted(names):
             path = Path(folder) / name
-            if name.startswith(".") or not name.lower().endswith(ENDINGS):
+            leaves = path.is_symlink() and not path.resolve().is_relative_to(root)
+            if name.startswith(".") or not kind_of(path):
                 continue
             inside = path.relative_to(given)
-            leaves = path.is_symlink() and not path.resolve().is_relative_to(root)
             yield Found(str(Path(root.name) / inside if several else inside), path, _LEAVES if leaves else None)

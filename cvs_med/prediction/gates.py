@@ -19,6 +19,8 @@ from cvs_med.types import Floats, Integers
 _QUALITY_WIDTH, _DISTANCE_WIDTH = 6.0, 4.0
 """Robust standard deviations from the median at which a gate closes. The quality gate is for plain faults, and its
 seven measures are seven chances of a false alarm; so it is the wider one."""
+_MOST_PARTS = 10
+
 Sample = tuple[Tensor, Tensor]
 """Image (3, S, S) and field of view (S, S), 8 bits each."""
 
@@ -58,12 +60,6 @@ class Gates:
     limit: Floats
     alarms: FalseAlarms
 
-    @property
-    def whole(self) -> bool:
-        """Whether the training photographs show the patient everywhere, up to a straight edge."""
-        middle = (self.low + self.high) / 2
-        return bool(middle[[measure.name for measure in MEASURES].index("roundness")] > 0.999)
-
     def reasons(self, image: Tensor, field_of_view: Tensor, pooled: Tensor) -> list[str]:
         """Say why a photograph is none of those that the networks were made for; an empty list if it may be one."""
         said = self._of_quality(quality.measure(image, field_of_view))
@@ -91,10 +87,16 @@ def fit(samples: Sequence[Sample], folds: Sequence[Sequence[int]], pooled: Calla
     """
     measured = np.stack([quality.measure(*sample) for sample in samples])
     features = np.stack([pooled(*sample).numpy() for sample in samples])
-    parts = [np.array(fold, dtype=np.int64) for fold in folds if len(fold)]
+    parts = _parts(folds)
     low, high = _range(measured)
     limit = _limit(_held_out(features, parts))
     return Gates(low, high, distance.fit(features), limit, _count_alarms(measured, features, parts))
+
+
+def _parts(folds: Sequence[Sequence[int]]) -> list[Integers]:
+    """Put many folds together to a few parts: limits are fitted for each pair of them."""
+    together = [[case for fold in folds[number::_MOST_PARTS] for case in fold] for number in range(_MOST_PARTS)]
+    return [np.array(part, dtype=np.int64) for part in together if part]
 
 
 def _range(measured: Floats) -> tuple[Floats, Floats]:

@@ -10,6 +10,7 @@ import torch
 from PIL import Image
 from torch import Tensor
 
+from cvs_med.errors import printable
 from cvs_med.geometry import Geometry
 from cvs_med.inference import Answer, AnsweredMap
 from cvs_med.prediction.answers import Row
@@ -28,21 +29,11 @@ def label_map_png(seen: AnsweredMap, geometry: Geometry, class_names: Sequence[s
     """
     foreground = geometry.to_native(seen.foreground).numpy() >= 0.5
     classes = (seen.pixels[1:].argmax(dim=0) + 1).byte()
-    image = Image.fromarray(_nearest(classes, geometry) * foreground)
+    image = Image.fromarray(geometry.to_native(classes, nearest=True).byte().numpy() * foreground)
     image.putpalette([0, 0, 0, *(channel for c in range(len(class_names)) for channel in panels.class_colour(c))])
     stream = io.BytesIO()
     image.save(stream, "PNG", compress_level=1)
     return stream.getvalue()
-
-
-def _nearest(plane: Tensor, geometry: Geometry) -> np.ndarray[tuple[int, ...], np.dtype[np.uint8]]:
-    """Enlarge (S, S) to (H, W) without mixing; zero outside the crop box."""
-    square = Image.fromarray(plane.numpy()).resize((geometry.side, geometry.side), Image.Resampling.NEAREST)
-    above, before = geometry.padding
-    native = np.zeros((geometry.height, geometry.width), dtype=np.uint8)
-    box = np.asarray(square)[above : above + geometry.crop_height, before : before + geometry.crop_width]
-    native[geometry.top :, geometry.left :][: geometry.crop_height, : geometry.crop_width] = box
-    return native
 
 
 def evidence_npz(answer: Answer) -> bytes:
@@ -66,7 +57,8 @@ def overlay_png(row: Row, answer: Answer, prepared: Prepared, class_names: Seque
         badge, said = Badge("✗ FLAGGED", WRONG, True), f"no diagnosis: {'; '.join(row.flags)}"
     else:
         badge, said = Badge("DERIVED", RIGHT, False), f"{derived}   ({row.agreeing} of {row.models} networks agree)"
-    drawn = draw_titled(badge, f"{row.file}   {said}", row.probabilities, _case_map(answer, prepared), class_names)
+    title = f"{printable(row.file)}   {said}"
+    drawn = draw_titled(badge, title, row.probabilities, _case_map(answer, prepared), class_names)
     stream = io.BytesIO()
     drawn.whole.save(stream, "PNG", compress_level=1)
     return stream.getvalue()

@@ -12,8 +12,9 @@ from typing import Protocol as Interface
 import numpy as np
 
 from cvs_med import run_folder
+from cvs_med.datasets.checks import relative
 from cvs_med.decoding import field_of_view
-from cvs_med.errors import DataError
+from cvs_med.errors import DataError, RunError, printable
 from cvs_med.images import read_image
 from cvs_med.inference import Answer
 from cvs_med.prediction import pictures
@@ -21,7 +22,6 @@ from cvs_med.prediction.answers import Row, Tables, row_of
 from cvs_med.prediction.ensemble import ENCODER, Ensemble, model_files
 from cvs_med.prediction.files import Found
 from cvs_med.prediction.gates import Gates
-from cvs_med.protocol import Protocol
 from cvs_med.transforms import Prepared, square
 from cvs_med.types import OwnFile
 
@@ -38,7 +38,7 @@ class Watcher(Interface):
 
 @dataclass(frozen=True, slots=True)
 class Summary:
-    """What became of the photographs, those of earlier starts with the same folder included.
+    """What became of the photographs asked for, also of those answered at an earlier start.
 
     Attributes:
         derived: with a diagnosis.
@@ -65,7 +65,7 @@ def predict(
         watcher: told of progress.
 
     Raises:
-        RunError: the folder is in use, or was begun with other networks.
+        RunError: the folder is in use, was begun with other networks, or holds the answer for another file of a name.
         DataError: the folder cannot be written.
     """
     names = ensemble.card.class_names
@@ -73,79 +73,101 @@ def predict(
         folder.require_same("prediction.json", {"networks": identity(run), "precision": ensemble.precision})
         pictures.write_legend(out, names)
         with Tables(out, names) as tables, ThreadPoolExecutor(1) as writer:
-            waiting = [file for file in files if file.name not in tables.finished]
+            waiting = [file for file in files if not _answered(file, tables, out)]
             done, failed = len(files) - len(waiting), 0
             writing: Future[Row] | None = None
-            for file, prepared in _ahead(waiting, ensemble.protocol, whole=gates.whole):
-                if isinstance(prepared, Prepared):
-                    row, answer = look(ensemble, gates, file.name, prepared)
+            for file, found in _ahead(waiting, ensemble):
+                if isinstance(found, _Decoded):
+                    prepared = found.prepared
+                    row, answer = look(ensemble, gates, file.name, found.sha256, prepared)
                     # The line says that the photograph is finished; so it comes after its pictures.
                     _keep(tables, writing)
                     writing = writer.submit(_write, out, row, answer, prepared, names)
                 else:
                     failed += 1
-                    tables.fail(file.name, prepared)
+                    tables.fail(file.name, found)
                 done += 1
                 watcher.counted(done, len(files))
             _keep(tables, writing)
-            return Summary(len(tables.finished) - tables.flagged, tables.flagged, failed)
+            stopped = [tables.finished[file.name][1] for file in files if file.name in tables.finished]
+            return Summary(len(stopped) - sum(stopped), sum(stopped), failed)
+
+
+def _answered(file: Found, tables: Tables, out: Path) -> bool:
+    """Say whether a file has its answer already.
+
+    Raises:
+        RunError: another file of this name has one.
+    """
+    if file.name not in tables.finished or file.fault:
+        return False
+    if tables.finished[file.name][0] != digest(file.path):
+        raise RunError(f"{out}: expected no answer for {printable(file.name)} yet, found that for another file of this "
+                       "name. Name another --out.")  # fmt: skip
+    return True
 
 
 def identity(run: Path) -> str:
     """Say which networks a run holds: a digest of their files."""
     files = [*model_files(run), run / ENCODER]
-    return hashlib.sha256("".join(_digest(file) for file in files if file.exists()).encode()).hexdigest()
+    return hashlib.sha256("".join(digest(file) for file in files if file.exists()).encode()).hexdigest()
 
 
-def _digest(file: Path) -> str:
+def digest(file: Path) -> str:
+    """Give the SHA-256 of a file."""
     with file.open("rb") as stream:
         return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
-def prepare(path: Path, protocol: Protocol, *, whole: bool) -> Prepared:
-    """Decode a photograph, find its field of view, and bring it to the networks' square.
-
-    Args:
-        path: the file.
-        protocol: of the networks.
-        whole: the training photographs are seen whole, so that there is no field of view to find.
+def prepare(path: Path, ensemble: Ensemble) -> Prepared:
+    """Decode a photograph as those of training were, and bring it to the networks' square.
 
     Raises:
         DataError: the file cannot be used.
     """
-    pixels = read_image(OwnFile(path))
-    view = np.ones(pixels.shape[:2], dtype=np.bool_) if whole else field_of_view.find(pixels)
-    return square(pixels, view, None, size=protocol.images.size, crop=protocol.images.crop)
+    pixels, images = read_image(OwnFile(path, ensemble.card.reading)), ensemble.protocol.images
+    surrounded = ensemble.card.surroundings
+    view = field_of_view.find(pixels) if surrounded else np.ones(pixels.shape[:2], dtype=np.bool_)
+    return square(pixels, view, None, size=images.size, crop=images.crop)
 
 
-def look(ensemble: Ensemble, gates: Gates, name: str, prepared: Prepared) -> tuple[Row, Answer]:
+def look(ensemble: Ensemble, gates: Gates, name: str, sha256: str, prepared: Prepared) -> tuple[Row, Answer]:
     """Answer for a photograph, and say whether it may be answered for."""
     opinion = ensemble.consider(prepared)
     flags = gates.reasons(prepared.image, prepared.field_of_view, opinion.pooled)
-    return row_of(name, opinion, flags, ensemble.card.class_names), opinion.answer
+    return row_of(name, sha256, opinion, flags, ensemble.card.class_names), opinion.answer
 
 
-def _ahead(files: Sequence[Found], protocol: Protocol, *, whole: bool) -> Iterator[tuple[Found, Prepared | str]]:
+@dataclass(frozen=True, slots=True)
+class _Decoded:
+    """A photograph, and the SHA-256 of its file."""
+
+    prepared: Prepared
+    sha256: str
+
+
+def _ahead(files: Sequence[Found], ensemble: Ensemble) -> Iterator[tuple[Found, _Decoded | str]]:
     """Decode a few photographs ahead, in order; a file that cannot be used gives the reason."""
     with ThreadPoolExecutor(1) as decoder:
-        coming = deque[tuple[Found, Future[Prepared | str]]]()
+        coming = deque[tuple[Found, Future[_Decoded | str]]]()
         left = iter(files)
         for file in islice(left, _AHEAD):
-            coming.append((file, decoder.submit(_try, file, protocol, whole)))
+            coming.append((file, decoder.submit(_try, file, ensemble)))
         while coming:
             file, future = coming.popleft()
             for following in islice(left, 1):
-                coming.append((following, decoder.submit(_try, following, protocol, whole)))
+                coming.append((following, decoder.submit(_try, following, ensemble)))
             yield file, future.result()
 
 
-def _try(file: Found, protocol: Protocol, whole: bool) -> Prepared | str:
+def _try(file: Found, ensemble: Ensemble) -> _Decoded | str:
     if file.fault:
         return file.fault
     try:
-        return prepare(file.path, protocol, whole=whole)
+        return _Decoded(prepare(file.path, ensemble), digest(file.path))
     except DataError as error:
-        return "; ".join(str(problem) for problem in error.problems)
+        # The folders above a photograph may be named after a patient.
+        return "; ".join(str(problem) for problem in relative(error.problems, file.path.parent))
 
 
 def _write(out: Path, row: Row, answer: Answer, prepared: Prepared, names: Sequence[str]) -> Row:

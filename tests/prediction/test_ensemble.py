@@ -52,3 +52,9 @@ def test_a_folder_of_something_else_is_refused(tmp_path: Path) -> None:
 
 def test_a_probe_says_that_it_keeps_no_model(finished: Callable[..., Path], tmp_path: Path) -> None:
     refuse(Path(shutil.copytree(finished("method=probe"), tmp_path / "run")), "keeps no model")
+
+
+def test_folds_that_each_chose_a_protocol_are_no_ensemble(run: Path) -> None:
+    file = run / "protocol.yaml"
+    file.write_text(file.read_text(encoding="utf-8") + "inner:\n  select: {a: x, b: y}\n", encoding="utf-8")
+    refuse(run, "each chose their own")

@@ -2,6 +2,7 @@ import csv
 import json
 import shutil
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +16,7 @@ from cvs_med.prediction import ensemble, files, gate_file, stream
 from cvs_med.prediction.ensemble import Ensemble
 from cvs_med.prediction.gates import Gates
 from cvs_med.prediction.stream import Summary
+from cvs_med.types import OwnFile, Reading
 
 CPU = torch.device("cpu")
 
@@ -37,7 +39,7 @@ def load(run: Path) -> tuple[Ensemble, Gates]:
 
 def answer(run: Path, given: Path, out: Path, watcher: Counting | None = None) -> Summary:
     networks, gates = load(run)
-    return stream.predict(networks, gates, files.find([given]), out, run=run, watcher=watcher or Counting())
+    return stream.predict(networks, gates, files.find([given], out), out, run=run, watcher=watcher or Counting())
 
 
 def rows(out: Path) -> list[dict[str, object]]:
@@ -137,3 +139,43 @@ def test_a_picture_of_another_kind_is_flagged_and_gets_no_diagnosis(run: Path, t
     Image.fromarray(noise).save(tmp_path / "odd" / "noise.png")
     assert answer(run, tmp_path / "odd", tmp_path / "out") == Summary(derived=0, flagged=2, failed=0)
     assert all(row["derived"] is None and row["flags"] for row in rows(tmp_path / "out"))
+
+
+def test_another_file_of_a_name_is_not_taken_for_the_one_that_was_answered(
+    run: Path, photographs: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "out"
+    answer(run, photographs, out)
+    first = next(photographs.glob("a, *"))
+    first.write_bytes(next((photographs / "more").iterdir()).read_bytes())
+    with pytest.raises(RunError, match="another file of this name"):
+        answer(run, photographs, out)
+
+
+def test_a_name_with_a_line_break_is_answered_for(run: Path, photographs: Path, tmp_path: Path) -> None:
+    odd = tmp_path / "odd"
+    odd.mkdir()
+    first = next(photographs.glob("a, *"))
+    shutil.copy(first, odd / f"two\nlines{first.suffix}")
+    found = answer(run, odd, tmp_path / "out")
+    assert (found.derived + found.flagged, found.failed) == (1, 0)
+
+
+def test_a_failure_does_not_tell_the_folders_above(run: Path, photographs: Path, tmp_path: Path) -> None:
+    answer(run, photographs, tmp_path / "out")
+    assert str(tmp_path) not in (tmp_path / "out" / "failures.csv").read_text(encoding="utf-8")
+
+
+def test_photographs_are_read_as_those_of_training(run: Path, tmp_path: Path) -> None:
+    """A window that the data set named is that of new photographs too, and so is what its surroundings are."""
+    values = np.linspace(0, 60_000, 40 * 60).reshape(40, 60).astype(np.uint16)
+    Image.fromarray(values).save(tmp_path / "deep.png")
+    networks, _ = load(run)
+    card = networks.card.model_copy(update={"reading": Reading(window=(10_000, 2_000)), "surroundings": False})
+    narrow = stream.prepare(tmp_path / "deep.png", replace(networks, card=card))
+    expected = read_image(OwnFile(tmp_path / "deep.png", Reading(window=(10_000, 2_000))))
+    assert narrow.geometry.crop_width == 60
+    assert set(np.unique(narrow.image)) >= {0, 255}
+    # A narrow window makes most of the ramp black or white, which percentiles do not.
+    assert np.isin(expected, (0, 255)).mean() > 0.9
+    assert torch.isin(narrow.image[:, narrow.field_of_view > 0], torch.tensor([0, 255])).float().mean() > 0.8

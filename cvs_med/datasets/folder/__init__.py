@@ -63,6 +63,8 @@ def told_by(root: Path) -> DataSet:
         class_codes=tuple(codes),
         foreground=settings.foreground_name,
         notes=(*FOLDER.notes, *_notes(images, found, settings)),
+        surroundings=settings.field_of_view == "automatic",
+        reading=settings.reading,
     )
 
 

@@ -5,8 +5,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from cvs_med.datasets.folder.names import inside, natural, normal, printable, stem, unsafe
-from cvs_med.errors import Problem
+from cvs_med.datasets.folder.names import inside, natural, normal, stem, unsafe
+from cvs_med.errors import Problem, printable
 from cvs_med.images import kind_of
 
 IMAGES, MASKS = "images", "masks"
@@ -84,6 +84,9 @@ def _problem(path: Path, root: Path, folder: str) -> Problem | None:
     if not path.is_file():
         remedy = f"Put the files into {folder} or into one subfolder for each class."
         return Problem(where, "a file", "a folder within a subfolder", remedy)
+    if path.parent != root / folder and not path.parent.name.isprintable():
+        remedy = "Rename the folder."
+        return Problem(where, "a folder named like its class", "a sign in its name that cannot be shown", remedy)
     strange = unsafe(stem(path))
     if strange:
         remedy = "Rename the file, and its mask and its line in labels.csv alike."

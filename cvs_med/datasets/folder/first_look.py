@@ -11,9 +11,8 @@ from pathlib import Path
 from cvs_med.datasets.folder import files, labels, patterns
 from cvs_med.datasets.folder.files import Found
 from cvs_med.datasets.folder.labels import Label
-from cvs_med.datasets.folder.names import printable
 from cvs_med.datasets.folder.settings import FILE, Settings
-from cvs_med.errors import DataError, fault, reason
+from cvs_med.errors import DataError, fault, printable, reason
 from cvs_med.images import read_mask
 from cvs_med.types import OwnFile
 
@@ -34,6 +33,7 @@ class Look:
         empty: the classes with an empty mask among them.
         grouped: groups named in labels.csv.
         pattern: a guess how the patient stands in the file names.
+        columns: columns of labels.csv that may tell the patient, where no group is named.
     """
 
     settings: Settings
@@ -42,6 +42,7 @@ class Look:
     empty: tuple[str, ...]
     grouped: int
     pattern: str | None
+    columns: tuple[str, ...]
 
 
 def write(root: Path, *, force: bool) -> list[str]:
@@ -94,6 +95,7 @@ def _look(root: Path) -> tuple[Look, int]:
         _empty(masks, found),
         len({label.group for label in found.values() if label.group}),
         _patients(images, found),
+        _columns(root, settings, found),
     )
     return look, len(problems + of_labels + of_masks)
 
@@ -132,6 +134,13 @@ def _patients(images: Mapping[str, Found], found: Mapping[str, Label]) -> str | 
     return _PATIENT_IN_NAME if None not in counts and 2 <= len(counts) < len(images) else None
 
 
+def _columns(root: Path, settings: Settings, found: Mapping[str, Label]) -> tuple[str, ...]:
+    """List the columns of labels.csv whose use is not known, if no group is named."""
+    if settings.labels != "csv" or any(label.group for label in found.values()):
+        return ()
+    return tuple(name for name in labels.columns(root) if name not in ("", "case_id", "label", "group"))
+
+
 def _said(look: Look) -> list[str]:
     total = sum(look.counts.values())
     places = {"csv": "labels.csv", "folders": "the subfolders of images", "names": "the file names (a guess)"}
@@ -146,6 +155,11 @@ def _said(look: Look) -> list[str]:
         lines.append(f"  groups in labels.csv: {look.grouped}")
     elif look.pattern:
         lines.append(f"  the file names may begin with the patient (a guess, not used): see group in {FILE}")
+    elif look.columns:
+        lines.append(
+            f"  columns of labels.csv that may tell the patient (a guess, not used): "
+            f"{', '.join(map(printable, look.columns))}; see group in {FILE}"
+        )
     else:
         lines.append("  patients: not known")
     return lines
@@ -199,6 +213,11 @@ def _text(look: Look) -> str:
 def _group_lines(look: Look) -> list[str]:
     if look.grouped:
         return ["group: {column: group}"]
+    if look.columns and not look.pattern:
+        return [
+            "# A guess; take the # away if it is right.",
+            *(f"# group: {{column: {_quoted(column)}}}" for column in look.columns),
+        ]
     guess = look.pattern or _PATIENT_IN_NAME
     return [
         *(["# A guess; take the # away if it is right."] if look.pattern else []),

@@ -10,9 +10,9 @@ from typing import Literal
 
 from cvs_med.datasets.folder import patterns
 from cvs_med.datasets.folder.files import Found
-from cvs_med.datasets.folder.names import inside, natural, normal, printable
+from cvs_med.datasets.folder.names import inside, natural, normal
 from cvs_med.datasets.folder.settings import Group, Settings
-from cvs_med.errors import DataError, Problem, fault, reason
+from cvs_med.errors import DataError, Problem, fault, printable, reason
 
 FILE = "labels.csv"
 

@@ -40,12 +40,6 @@ def unsafe(name: str) -> str | None:
     return "a name that Windows keeps for itself" if _RESERVED.fullmatch(name) else None
 
 
-def printable(text: str, longest: int = 100) -> str:
-    """Write a text of unknown origin for a message: on one line, without control signs, and not too long."""
-    shown = "".join(sign if sign.isprintable() else sign.encode("unicode_escape").decode() for sign in text)
-    return shown if len(shown) <= longest else f"{shown[:longest]}..."
-
-
 def inside(path: Path, root: Path) -> bool:
     """Whether a file lies in a folder once all links are followed."""
     try:

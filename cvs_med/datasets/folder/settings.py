@@ -8,9 +8,10 @@ import yaml
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 from pydantic_core import ErrorDetails
 
+from cvs_med import strict_yaml
 from cvs_med.datasets.folder import patterns
-from cvs_med.datasets.folder.names import inside, printable
-from cvs_med.errors import DataError, Problem, fault, reason
+from cvs_med.datasets.folder.names import inside
+from cvs_med.errors import DataError, Problem, fault, printable, reason
 from cvs_med.types import Empty, Reading
 
 FILE = "dataset.yaml"
@@ -139,7 +140,7 @@ def _content(path: Path) -> object:
         # Aliases of aliases would fill the memory.
         if any(isinstance(token, yaml.AliasToken) for token in yaml.scan(text, Loader=yaml.SafeLoader)):
             raise fault(FILE, "YAML without aliases", "one", "Write the value out instead of *name.")
-        content = yaml.safe_load(text)
+        content = strict_yaml.parse(text)
     except OSError as error:
         raise fault(FILE, "a readable file", reason(error), "Allow reading, or remove it.") from error
     except _NOT_YAML as error:

@@ -16,10 +16,10 @@ from PIL import Image
 from cvs_med import datasets
 from cvs_med.datasets.folder import first_look, labels, patterns
 from cvs_med.datasets.folder.files import Found
-from cvs_med.datasets.folder.names import printable, unsafe
+from cvs_med.datasets.folder.names import unsafe
 from cvs_med.datasets.folder.settings import Settings
 from cvs_med.datasets.folder.settings import load as load_settings
-from cvs_med.errors import DataError, Problem
+from cvs_med.errors import DataError, Problem, printable
 from cvs_med.images import read_header, read_image, read_mask
 from cvs_med.types import OwnFile, Reading
 
