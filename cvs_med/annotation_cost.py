@@ -1,8 +1,9 @@
 """What a result cost a person and a machine: accuracy against annotation time, and time of training (figure 4).
 
 Mojab, Yu, Hallak, Yi: "CvS: Classification via Segmentation For Small Datasets", arXiv 2111.00042. Every image that is
-learnt from needs its class; with a map every one needs a mask too, unless masks were propagated, when those count that
-they were propagated from. Masks that an algorithm made in their place count as if a person had drawn them.
+learnt from needs its class; with a map every one needs a mask too. Where masks were propagated, those count that they
+were propagated from, and the class of every image that the network which made them had learnt, at this data set's
+price. Masks that an algorithm made in their place count as if a person had drawn them.
 """
 
 import csv
@@ -13,13 +14,12 @@ from statistics import fmean
 
 from cvs_med import sweep_table
 from cvs_med.errors import CvsMedError, RunError
-from cvs_med.evaluation import DatasetCard, Folds, measure_run, read_json, read_method
+from cvs_med.evaluation import DatasetCard, Folds, measure_run, read_json
+from cvs_med.protocol import Protocol, load
 from cvs_med.reported import Annotation
 from cvs_med.sweep import Draw
 from cvs_med.sweep_plan import Cell, folder_of
 from cvs_med.sweep_table import Row, SweepTable, as_csv
-
-_WITH_MAP = ("cvs", "multitask")
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,10 +142,10 @@ def _is_sweep(run: Path) -> bool:
 def _of_row(run: Path, table: SweepTable, row: Row, price: Seconds) -> Cost:
     cells = [run / Cell(row.method, row.samples, seed).folder for seed in range(len(row.right))]
     draw = read_json(cells[0] / "draw.json", Draw)
-    labels = len(draw.train)
-    has_map = read_method(run / folder_of(row.method)) in _WITH_MAP
-    drawn = labels if draw.propagated_from is None else draw.propagated_from
-    masks = drawn if has_map else 0
+    protocol = load(str(run / folder_of(row.method) / "protocol.yaml"))
+    labels = len(draw.train) + draw.propagated_labels
+    drawn = len(draw.train) if draw.propagated_from is None else draw.propagated_from
+    masks = drawn if protocol.has_map else 0
     return Cost(
         dataset=table.dataset,
         run=run.resolve().name,
@@ -155,7 +155,7 @@ def _of_row(run: Path, table: SweepTable, row: Row, price: Seconds) -> Cost:
         masks=masks,
         annotation_seconds=labels * price.label + masks * price.mask,
         accuracy=row.mean,
-        training_seconds=fmean(_training_seconds(cell / "history.csv") for cell in cells),
+        training_seconds=fmean(_training_seconds(cell, [protocol]) for cell in cells),
     )
 
 
@@ -163,9 +163,9 @@ def _of_folds(run: Path, price: Seconds) -> Cost:
     measured, folds = measure_run(run), read_json(run / "folds.json", Folds).folds
     cases = sum(map(len, folds))
     labels = cases - cases / len(folds)
-    masks = labels if measured.method in _WITH_MAP else 0
-    # A probe has no history: a regression is fitted in no time.
-    histories = sorted(run.glob("fold-*/history.csv"))
+    protocols = [load(str(file)) for file in sorted(run.glob("candidates/*/protocol.yaml")) or [run / "protocol.yaml"]]
+    # A protocol that was not chosen in the end was still trained inside, on masks if it has a map.
+    masks = labels if any(protocol.has_map for protocol in protocols) else 0
     return Cost(
         dataset=read_json(run / "dataset.json", DatasetCard).name,
         run=run.resolve().name,
@@ -175,12 +175,20 @@ def _of_folds(run: Path, price: Seconds) -> Cost:
         masks=masks,
         annotation_seconds=labels * price.label + masks * price.mask,
         accuracy=100 * (measured.result.accuracy.share or 0),
-        training_seconds=fmean(map(_training_seconds, histories)) if histories else 0,
+        training_seconds=fmean(_training_seconds(run / f"fold-{n}", protocols) for n in range(len(folds))),
     )
 
 
-def _training_seconds(path: Path) -> float:
-    """Add up the seconds of all epochs."""
+def _training_seconds(folder: Path, protocols: Sequence[Protocol]) -> float:
+    """Add up the seconds of all epochs of all trainings in a folder; a regression is fitted in no time."""
+    histories = sorted(folder.rglob("history.csv"))
+    if not histories and all(protocol.trains_network for protocol in protocols):
+        histories = [folder / "history.csv"]
+    return sum(map(_epochs, histories))
+
+
+def _epochs(path: Path) -> float:
+    """Add up the seconds of all epochs of a training."""
     try:
         with path.open(encoding="utf-8", newline="") as file:
             epochs = [float(row["seconds"]) for row in csv.DictReader(file)]

@@ -17,6 +17,7 @@ from cvs_med import cache, datasets, environment, losses
 from cvs_med.augmentation import flips
 from cvs_med.batches import PhotographBatches
 from cvs_med.cache import Photographs
+from cvs_med.errors import CvsMedError
 from cvs_med.images import read_image
 from cvs_med.networks import Network, build_network
 from cvs_med.precision import choose, computing, place
@@ -132,8 +133,10 @@ def step(
     drawing and changing the batch, and our losses.
 
     Raises:
-        CvsMedError: protocol or data are not as they should be.
+        CvsMedError: protocol or data are not as they should be, or the encoder is frozen, whose features are kept.
     """
+    if protocol.network.trainable != "all":
+        raise CvsMedError("Expected a protocol that trains the whole network, found a frozen encoder. Name another.")
     source = _source(protocol, torch.device(accelerator), data_dir, cache_dir, workers)
     precision = choose(protocol.training.precision, source.device)
     usual = _stepper(protocol, source, source.classes, precision, torch.channels_last)

@@ -74,7 +74,7 @@ def load(cases: Sequence[Case], *, size: int, crop: Crop, folder: Path, workers:
     Raises:
         DataError: files cannot be used (all of them are listed) or the cache cannot be written.
     """
-    key = _key(cases, size=size, crop=crop, workers=workers)
+    key = key_of(cases, size=size, crop=crop, workers=workers)
     at_once = None if crop == "disc" else prepare_packed(cases, size=size)
     if at_once:
         return _photographs(cases, *at_once, key=key)
@@ -139,7 +139,12 @@ def _in_parallel(function: Callable[[Item], Result], items: Iterable[Item], work
     return [future.result() for future in futures]
 
 
-def _key(cases: Sequence[Case], *, size: int, crop: Crop, workers: int) -> str:
+def key_of(cases: Sequence[Case], *, size: int, crop: Crop, workers: int) -> str:
+    """Give `Photographs.key` of cases without decoding them.
+
+    Raises:
+        DataError: a file cannot be read.
+    """
     pictures = [picture for case in cases for picture in (case.image, case.mask, case.field_of_view)]
     paths = [path for path in map(_file, pictures) if path is not None]
     of_files = dict(zip(paths, _in_parallel(_file_digest, paths, workers), strict=True))

@@ -1,8 +1,8 @@
 """Finished runs on the same folds, method against method: paired differences and their tests."""
 
 from collections import defaultdict
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from itertools import combinations
 from pathlib import Path
 
@@ -90,11 +90,12 @@ def compare(runs: Sequence[Path]) -> list[Paired]:
 def _contenders(runs: Sequence[Path]) -> list[Contender]:
     """Put runs of one method and protocol together, whatever their seeds."""
     found: dict[str, Contender] = {}
+    places: dict[str, Path] = {}
     for given, path in ((folder, run) for folder in runs for run in runs_in(folder)):
         metrics = measure_run(path)
-        known = {contender.name for contender in found.values()}
-        name = metrics.method if metrics.method not in known else f"{metrics.method} ({given.name})"
-        contender = found.setdefault(_without_seed(path), Contender(name, {}))
+        protocol = _without_seed(path)
+        places.setdefault(protocol, given)
+        contender = found.setdefault(protocol, Contender(metrics.method, {}))
         deal: Deal = tuple(tuple(sorted(fold)) for fold in read_json(path / "folds.json", Folds).folds)
         if deal in contender.runs:
             raise RunError(
@@ -103,7 +104,21 @@ def _contenders(runs: Sequence[Path]) -> list[Contender]:
             )
         rows = read_predictions(path / "predictions.csv", metrics.class_names)
         contender.runs[deal] = sorted(rows, key=lambda row: row.case_id)
-    return list(found.values())
+    return [_named(contender, places[protocol], found, places) for protocol, contender in found.items()]
+
+
+def _named(
+    contender: Contender, place: Path, found: Mapping[str, Contender], places: Mapping[str, Path]
+) -> Contender:
+    """Tell several protocols of one method apart by the shortest end of their folders' paths that differs."""
+    rivals = [places[protocol].resolve() for protocol, other in found.items() if other.name == contender.name]
+    if len(rivals) == 1:
+        return contender
+    own = place.resolve().parts
+    for length in range(1, len(own) + 1):
+        if sum(rival.parts[-length:] == own[-length:] for rival in rivals) == 1:
+            return replace(contender, name=f"{contender.name} ({Path(*own[-length:])})")
+    raise RunError(f"{place}: expected a folder for each protocol, found several in one. Name them apart.")
 
 
 def _without_seed(run: Path) -> str:
@@ -139,7 +154,7 @@ def _right(rows: Sequence[Prediction]) -> Floats:
 def _by_case(first: Contender, second: Contender, deals: Sequence[Deal]) -> tuple[Floats, np.ndarray]:
     """Give each case's mean difference over the repeats, and its group."""
     differences = np.mean([_right(first.runs[deal]) - _right(second.runs[deal]) for deal in deals], axis=0)
-    groups = np.array([row.group or f"case {row.case_id}" for row in first.runs[deals[0]]])
+    groups = np.array([row.unit for row in first.runs[deals[0]]])
     return differences, groups
 
 

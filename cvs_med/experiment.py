@@ -82,7 +82,7 @@ def cross_validate(
         _run_folds(setups, folder, parts)
         _run_baselines(setup, folder, parts)
         facts = environment.describe(setup.fabric.device, setup.precision)
-        facts |= _add_up(folder.path / "environment.json", setup.seconds)
+        facts |= _add_up(folder.path / "environment.json", [each.seconds for each in setups.values()])
         facts["peak memory, GB"] = round(environment.peak_memory_gigabytes(), 2)
         folder.write_json("environment.json", facts)
 
@@ -101,11 +101,14 @@ def _require_labels_to_be_enough(protocol: Protocol) -> None:
         )
 
 
-def _add_up(file: Path, seconds: dict[str, float]) -> dict[str, float]:
-    """Add the seconds of this process to those of earlier ones that worked on the same run."""
+def _add_up(file: Path, seconds: Sequence[dict[str, float]]) -> dict[str, float]:
+    """Add the seconds of this process, of each protocol's, to those of earlier ones that came to the end of the run.
+
+    Those of a process that was killed are lost.
+    """
     earlier = read_json(file, dict[str, str | float]) if file.exists() else {}
     total = {name: float(value) for name, value in earlier.items() if name.startswith("seconds: ")}
-    for stage, value in seconds.items():
+    for stage, value in (item for each in seconds for item in each.items()):
         total[f"seconds: {stage}"] = round(total.get(f"seconds: {stage}", 0.0) + value, 2)
     return total
 
@@ -146,7 +149,7 @@ def _inputs(setups: Setups) -> dict[str, str]:
     return {
         f"{what}: {name}" if name else what: value
         for name, setup in setups.items()
-        for what, value in (("photographs", setup.photographs.key), ("encoder", setup.encoder))
+        for what, value in setup.inputs.items()
     }
 
 

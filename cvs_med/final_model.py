@@ -51,9 +51,8 @@ def train(
             protocol, data_dir=data_dir, cache_dir=cache_dir, accelerator=accelerator, workers=workers,
             observer=observer,
         )  # fmt: skip
-        inputs = {"photographs": setup.photographs.key, "encoder": setup.encoder}
-        run_folder.RunFolder(cross_validation).require_same("inputs.json", inputs)
-        folder.require_same("inputs.json", inputs)
+        run_folder.RunFolder(cross_validation).require_same("inputs.json", setup.inputs)
+        folder.require_same("inputs.json", setup.inputs)
         experiment.describe({"": setup}, folder)
         if not (out / ensemble.MODEL).exists():
             observer.stage(f"Training on all {len(setup.cases)} cases")

@@ -15,9 +15,6 @@ from cvs_med.tables import read_predictions, write_predictions
 from cvs_med.training import Epoch
 from cvs_med.types import Floats, Prediction
 
-_TRAININGS_A_FOLD = 1009
-"""Numbers set aside for the inner trainings of a fold, so that each has chance of its own."""
-
 
 @dataclass(frozen=True, slots=True)
 class _Unheard:
@@ -60,12 +57,18 @@ def inner_answers(setup: Setup, folder: Path, number: int, train: Sequence[int])
             test = [position[name] for name in part]
             rest = [case for case in train if case not in set(test)]
             place = folder / f"fold-{inner}"
-            shares = _answer(unheard, place, _TRAININGS_A_FOLD * (number + 1) + inner, rest, test)
+            shares = _answer(unheard, place, _chance(setup, number, inner), rest, test)
             write_predictions(done, as_predictions(setup, inner, test, shares), names)
             (place / "checkpoint.pt").unlink(missing_ok=True)
         rows += read_predictions(done, names)
         setup.observer.counted(inner + 1, len(parts))
     return rows
+
+
+def _chance(setup: Setup, number: int, inner: int) -> int:
+    """Give an inner training a number of its own, far from those of the folds, of other inner folds and other seeds."""
+    entropy = (setup.protocol.splits.seed, number, inner)
+    return int(np.random.SeedSequence(entropy).generate_state(1)[0]) + 2**32
 
 
 def _answer(setup: Setup, folder: Path, number: int, train: Sequence[int], test: Sequence[int]) -> Floats:

@@ -111,6 +111,11 @@ class Protocol(Section):
         """Whether the network answers with a map."""
         return self.method in ("cvs", "multitask")
 
+    @property
+    def trains_network(self) -> bool:
+        """Whether a network is trained, rather than a regression fitted to what an encoder gives."""
+        return self.method != "probe" and (self.method, self.network.trainable) != ("transfer", "head")
+
 
 def catalogue() -> dict[str, Path]:
     """List the protocols that come with the package, by name such as `hrf` or `paper/hrf-resnet101`."""
@@ -146,12 +151,8 @@ def load(source: str, settings: Sequence[str] = ()) -> Protocol:
 
 
 def dump(protocol: Protocol) -> str:
-    """Write every field, so that the file says all that was done; `inner` only where it asks for something.
-
-    Without it the text is what it was before there was `inner`, and a run that was begun then can be continued.
-    """
-    unused = {"inner"} if protocol.inner == Inner() else None
-    return yaml.safe_dump(protocol.model_dump(mode="json", exclude=unused), sort_keys=False)
+    """Write every field, so that the file says all that was done."""
+    return yaml.safe_dump(protocol.model_dump(mode="json"), sort_keys=False)
 
 
 def folder() -> Path:

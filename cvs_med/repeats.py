@@ -84,7 +84,7 @@ def repeat(protocol: Protocol, out: Path, count: int, run: Callable[[Protocol, P
         protocol: the experiment.
         out: folder of the repeats; a finished repeat in it is kept as it is, an unfinished one goes on.
         count: number of repeats.
-        run: runs one protocol in one folder.
+        run: runs one protocol in one folder, and writes its report last.
 
     Raises:
         CvsMedError: a repeat fails, or its folder holds a run of another protocol.
@@ -121,9 +121,10 @@ def summarise(out: Path, seeds: Sequence[int]) -> Repeats:
     """Sum up finished repeats.
 
     Raises:
-        RunError: one is not finished or damaged.
+        RunError: one is not finished or damaged, or they rest on different data.
     """
     runs = [out / f"seed-{seed}" for seed in seeds]
+    _require_one_input(runs)
     measured = [measure_run(run) for run in runs]
     first = measured[0]
     return Repeats(
@@ -139,10 +140,21 @@ def summarise(out: Path, seeds: Sequence[int]) -> Repeats:
 
 def _finished(folder: Path, protocol: Protocol) -> bool:
     """Tell whether a run has written its last file, by this protocol and no other."""
-    if not (folder / "environment.json").exists():
+    if not (folder / "report.html").exists():
         return False
     run_folder.claim(folder / "protocol.yaml", protocol, begun=True)
     return True
+
+
+def _require_one_input(runs: Sequence[Path]) -> None:
+    """See that all repeats rest on the same photographs, masks and labels; random encoders differ by their seed."""
+    first, *others = [
+        {what: value for what, value in read_json(run / "inputs.json", dict[str, str]).items() if "encoder" not in what}
+        for run in runs
+    ]
+    for run, found in zip(runs[1:], others, strict=True):
+        if found != first:
+            raise run_folder.changed(run, "inputs.json")
 
 
 def _over(repeats: Sequence[Metrics]) -> Repeated:

@@ -5,14 +5,14 @@ import fcntl
 import json
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from cvs_med import protocol as protocols
 from cvs_med.datasets.checks import check_writable
-from cvs_med.errors import DataError, RunError
+from cvs_med.errors import DataError, ProtocolError, RunError
 from cvs_med.evaluation import read_json
 from cvs_med.protocol import Protocol
 from cvs_med.tables import write_bytes
@@ -123,7 +123,8 @@ def claim(file: Path, protocol: Protocol, *, begun: bool) -> None:
         write_bytes(file, text.encode())
         return
     found = file.read_text(encoding="utf-8")
-    if found != text:
+    # The text may be of a version that had fewer fields; what it leaves out is the default.
+    if found != text and not _is(file, protocol):
         lines = difflib.unified_diff(found.splitlines(), text.splitlines(), "in the folder", "asked for", "", "", 1, "")
         raise RunError(
             f"{file.parent} holds a run of another protocol, and results of two are never mixed:\n"
@@ -132,9 +133,15 @@ def claim(file: Path, protocol: Protocol, *, begun: bool) -> None:
         )
 
 
+def _is(file: Path, protocol: Protocol) -> bool:
+    with suppress(ProtocolError):
+        return protocols.load(str(file)) == protocol
+    return False
+
+
 def changed(path: Path, name: str) -> RunError:
     """Say that the folder was begun with other data or weights."""
     return RunError(
-        f"{path / name} is of other photographs, masks or weights than there are now, and results of two are never "
-        "mixed. Restore them, or start again with another --out."
+        f"{path / name} is of other photographs, masks, labels or weights than there are now, and results of two are "
+        "never mixed. Restore them, or start again with another --out."
     )

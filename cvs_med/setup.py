@@ -1,5 +1,7 @@
 """What all folds of a run share: cases, photographs, the encoder, its features, the machine."""
 
+import hashlib
+import json
 import time
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
@@ -82,9 +84,23 @@ class Setup:
         return np.array([case.label for case in self.cases], dtype=np.int64)
 
     @property
+    def inputs(self) -> dict[str, str]:
+        """What is computed rests on, as digests: photographs and masks, the encoder, labels and groups."""
+        return {
+            "photographs": self.photographs.key,
+            "encoder": self.encoder,
+            "labels": labels_digest(self.cases),
+        }
+
+    @property
     def classes(self) -> int:
         """P."""
         return len(self.dataset.class_names)
+
+
+def labels_digest(cases: Sequence[Case]) -> str:
+    """Give the SHA-256 of the cases' names, classes and groups."""
+    return hashlib.sha256(json.dumps([[case.id, case.label, case.group] for case in cases]).encode()).hexdigest()
 
 
 def prepare(

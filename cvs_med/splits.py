@@ -27,7 +27,7 @@ def k_folds(cases: Sequence[Case], settings: Splits) -> list[list[str]]:
         DataError: there are fewer cases, or fewer groups, than folds.
     """
     labels = np.array([case.label for case in cases])
-    groups = np.array([case.group or f"case {case.id}" for case in cases])
+    groups = np.array([case.unit for case in cases])
     units = len(set(groups)) if settings.kind == "grouped" else len(cases)
     if units < settings.folds:
         what = "groups" if settings.kind == "grouped" else "cases"
@@ -57,7 +57,7 @@ def inner_folds(cases: Sequence[Case], settings: Splits, fold: int) -> list[list
     if settings.kind != "random":
         most = min(Counter(case.label for case in cases).values())
     if settings.kind == "grouped":
-        most = min(most, len({case.group or f"case {case.id}" for case in cases}))
+        most = min(most, len({case.unit for case in cases}))
     if most < 2:
         needed = "at least 2 cases" if settings.kind == "random" else "at least 2 cases of each class, and 2 groups,"
         remedy = "Ask for more folds, or decide nothing inside the training parts."

@@ -1,11 +1,13 @@
 """A whole table: methods by samples per class by seeds, trained on draws of the train part, tested on the test part.
 
 Every cell (a method, M samples per class, a seed) is a training of its own in a folder of its own, METHOD/M-per-class/
-seed-S. It keeps who was drawn (draw.json), the history and the predictions; no model and no picture, since those of a
-whole table fill a disk. Cells that are finished are read, one that was begun goes on from its last epoch. The method
+seed-S. It keeps who was drawn (draw.json), the history of a network and the predictions; no model and no picture, since
+those of a whole table fill a disk. Finished cells are read, one that was begun goes on from its last epoch. The method
 `transfer` also sees the rest of the train part, without its labels.
 """
 
+import hashlib
+import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import product
@@ -15,6 +17,7 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict
 
 from cvs_med import datasets, environment, folds, run_folder, sweep_table, transfer
+from cvs_med.cache import key_of
 from cvs_med.datasets import DataSet
 from cvs_med.errors import DataError, Problem, RunError
 from cvs_med.evaluation import read_json
@@ -22,7 +25,7 @@ from cvs_med.inference import predict_classes
 from cvs_med.networks import Network
 from cvs_med.protocol import Protocol
 from cvs_med.run_folder import RunFolder
-from cvs_med.setup import Machine, Observer, Setup, assemble
+from cvs_med.setup import Machine, Observer, Setup, assemble, labels_digest
 from cvs_med.splits import samples_per_class
 from cvs_med.sweep_masks import NO_MASKS, Masked, read_masks
 from cvs_med.sweep_plan import Cell, Plan, folder_of, parts
@@ -49,6 +52,7 @@ class Draw(BaseModel):
         test: ids that it answers for.
         masks: where the masks come from.
         propagated_from: how many masks the masks were propagated from; None where each was made for itself.
+        propagated_labels: images, other than `train`, whose class the network had learnt that made the masks.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -57,6 +61,7 @@ class Draw(BaseModel):
     test: list[str]
     masks: str
     propagated_from: int | None = None
+    propagated_labels: int = 0
 
 
 def sweep(
@@ -80,7 +85,11 @@ def sweep(
     with run_folder.alone(out) as folder:
         for name, each in plan.methods.items():
             place = _made(out / folder_of(name))
-            run_folder.claim(place / "protocol.yaml", each, begun=any(place.glob("*/*/draw.json")))
+            begun = any(place.glob("*/*/draw.json"))
+            run_folder.claim(place / "protocol.yaml", each, begun=begun)
+            weights = {"weights": _weights(each.network.weights)}
+            keep = RunFolder(place).require_same if begun else RunFolder(place).write_json
+            keep("weights.json", weights)
         data = _read(plan, data_dir, masks_dirs)
         rows: dict[tuple[str, Samples], Row] = {}
         for number, cell in enumerate(plan.cells):
@@ -124,7 +133,15 @@ class _Data:
         """Say what a cell rests on."""
         used = self.of(cell.method)
         train = self.draws[cell.samples, cell.seed]
-        return Draw(train=train, test=self.test, masks=used.origin, propagated_from=used.propagated_from)
+        if used.learnt is None:
+            return Draw(train=train, test=self.test, masks=used.origin)
+        return Draw(
+            train=train,
+            test=self.test,
+            masks=used.origin,
+            propagated_from=used.learnt.masks,
+            propagated_labels=used.learnt.masks - len({*used.learnt.given} & {*train}),
+        )
 
     def origin(self, methods: Mapping[str, Protocol]) -> str:
         """Say where the masks of all methods come from, of each by its name if they differ."""
@@ -189,13 +206,15 @@ def _run_cell(
     done, names = place.path / "predictions.csv", data.dataset.class_names
     if done.exists():
         _keep_draw(place, draw)
+        chosen = plan.methods[cell.method]
+        _require_same_data(place, chosen, _cases(chosen, data, cell, draw), machine)
         predictions = read_predictions(done, names)
         if [row.case_id for row in predictions] != draw.test:
             raise RunError(f"{done}: expected a row for each case of draw.json. Delete this file to have it made anew.")
     else:
         setup = _assemble(plan.methods[cell.method], data, cell, draw, machine, observer)
         _keep_draw(place, draw)
-        place.require_same("inputs.json", {"photographs": setup.photographs.key, "encoder": setup.encoder})
+        place.require_same("inputs.json", setup.inputs)
         place.require_room(_STATES * sum(value.nbytes for value in setup.network.state_dict().values()))
         predictions = _learn(setup, draw, place.path, machine)
         write_predictions(done, predictions, names)
@@ -230,10 +249,24 @@ def _keep_draw(place: RunFolder, draw: Draw) -> None:
         )
 
 
-def _assemble(
-    chosen: Protocol, data: _Data, cell: Cell, draw: Draw, machine: Machine, observer: Observer
-) -> Setup:
-    """Load a cell's network and images, those to learn from first.
+def _require_same_data(place: RunFolder, chosen: Protocol, cases: Sequence[Case], machine: Machine) -> None:
+    """See that a finished cell rests on the images, masks and labels that are there now; see `Setup.inputs`."""
+    images = chosen.images
+    kept = read_json(place.path / "inputs.json", dict[str, str])
+    found = key_of(cases, size=images.size, crop=images.crop, workers=machine.workers)
+    place.require_same("inputs.json", kept | {"photographs": found, "labels": labels_digest(cases)})
+
+
+def _weights(named: str) -> str:
+    """Name published weights or none by their word, and a file by the SHA-256 of its content."""
+    if not os.path.isfile(named):
+        return named
+    with open(named, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _cases(chosen: Protocol, data: _Data, cell: Cell, draw: Draw) -> list[Case]:
+    """List the images of a cell, those to learn from first.
 
     No test image shows its mask to anything, nor does an image without a label, so that none need be decoded.
     """
@@ -241,11 +274,18 @@ def _assemble(
     learnt = [cases[name] for name in draw.train]
     if chosen.method == "transfer":
         learnt = [replace(cases[name], mask=None) for name in data.train]
+    return learnt + [replace(cases[name], mask=None) for name in draw.test]
+
+
+def _assemble(
+    chosen: Protocol, data: _Data, cell: Cell, draw: Draw, machine: Machine, observer: Observer
+) -> Setup:
+    """Load a cell's network and images."""
     seeded = chosen.model_copy(update={"splits": chosen.splits.model_copy(update={"seed": cell.seed})})
     return assemble(
         seeded,
         data.dataset,
-        learnt + [replace(cases[name], mask=None) for name in draw.test],
+        _cases(chosen, data, cell, draw),
         cache_dir=machine.cache_dir,
         accelerator=machine.accelerator,
         workers=machine.workers,

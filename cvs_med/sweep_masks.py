@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from cvs_med.datasets import DataSet, masks
+from cvs_med.datasets.masks import Learnt
 from cvs_med.errors import CvsMedError
 from cvs_med.setup import masked
 from cvs_med.sweep_plan import Plan, parts
@@ -20,12 +21,12 @@ class Masked:
     Attributes:
         cases: id to case, with masks where there are any.
         origin: of the masks, as a sentence.
-        propagated_from: how many masks they were propagated from; None where each was made for itself.
+        learnt: what the network that made them had learnt; None where each was made for itself.
     """
 
     cases: Mapping[str, Case]
     origin: str
-    propagated_from: int | None
+    learnt: Learnt | None
 
 
 def read_masks(
@@ -54,7 +55,7 @@ def read_masks(
     for name in wanted:
         folder = folders.get(name)
         with_masks, origin = masked(dataset, cases, folder, needed)
-        learnt = None if folder is None else masks.propagated_from(folder)
+        learnt = None if folder is None else masks.learnt_of(folder)
         found[name] = Masked({case.id: case for case in with_masks}, origin, learnt)
     return found
 

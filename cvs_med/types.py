@@ -88,6 +88,11 @@ def file_of(picture: Picture) -> Path | None:
     return picture.path if isinstance(picture, OwnFile) else picture
 
 
+def unit(group: str | None, case_id: str) -> str:
+    """Name a group, or a case that is of none as a group of its own."""
+    return group or f"case {case_id}"
+
+
 @dataclass(frozen=True, slots=True)
 class Case:
     """One image and what is known about it.
@@ -111,6 +116,11 @@ class Case:
     field_of_view: Path | Literal["automatic"] | None = None
     group: str | None = None
     part: Part | None = None
+
+    @property
+    def unit(self) -> str:
+        """What it is one with when cases are split or drawn: its group, or itself."""
+        return unit(self.group, self.id)
 
 
 class Output(NamedTuple):
@@ -142,6 +152,11 @@ class Prediction:
     fold: int
     label: int
     probabilities: tuple[float, ...]
+
+    @property
+    def unit(self) -> str:
+        """See `Case.unit`."""
+        return unit(self.group, self.case_id)
 
     @property
     def predicted(self) -> int:

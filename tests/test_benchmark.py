@@ -90,10 +90,10 @@ def test_the_commands_print_ratios(mnist: Path, command: tuple[str, ...]) -> Non
     assert json.loads(numbers.stdout)["ratios"][0]["ratio"] > 0
 
 
-def test_a_data_set_without_a_protocol_is_told_so() -> None:
+def test_a_data_set_that_is_not_known_is_told_so() -> None:
     result = CliRunner().invoke(main, ["bench", "step", "--dataset", "flowers"])
     assert result.exit_code == 2
-    assert "Expected --protocol with --dataset flowers" in result.stderr
+    assert "Expected one of the data sets" in result.stderr
 
 
 def test_rounds_alternate_and_the_first_one_warms_up() -> None:

@@ -78,7 +78,7 @@ def test_two_protocols_of_one_method_are_two_contenders(tmp_path: Path) -> None:
     first, second = runs(tmp_path / "a", "cvs", [{0}]), runs(tmp_path / "b", "cvs", [{1}])
     (second[0] / "protocol.yaml").write_text("dataset: made\nmethod: cvs\nq: foreground\nsplits:\n  seed: 0\n")
     (pair,) = compare([*first, *second])
-    assert (pair.first, pair.second) == ("cvs", "cvs (cvs-0)")
+    assert (pair.first, pair.second) == ("cvs (a/cvs-0)", "cvs (b/cvs-0)")
 
 
 def test_a_protocol_is_the_same_however_its_file_is_written(tmp_path: Path) -> None:
@@ -125,3 +125,16 @@ def test_runs_that_cannot_be_compared(
     made = [write_run(tmp_path / str(n), m, s, {0}) for n, (m, s) in enumerate(zip(methods, seeds, strict=True))]
     with pytest.raises(RunError, match=message):
         compare(made)
+
+
+def test_protocols_of_one_method_are_told_apart_by_their_folders(tmp_path: Path) -> None:
+    given = []
+    for name in ("a", "b"):
+        given.append(write_run(tmp_path / name / "seed-0", "cvs", 0, {0}))
+        file = given[-1] / "protocol.yaml"
+        file.write_text(file.read_text() + f"q: {'mean' if name == 'a' else 'foreground'}\n")
+    (pair,) = compare(given)
+    assert (pair.first, pair.second) == ("cvs (a/seed-0)", "cvs (b/seed-0)")
+    pairs = compare([*given, *runs(tmp_path / "c", "probe", [{1}])])
+    names = {name for pair in pairs for name in (pair.first, pair.second)}
+    assert names == {"cvs (a/seed-0)", "cvs (b/seed-0)", "probe"}

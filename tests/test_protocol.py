@@ -47,10 +47,6 @@ def test_what_is_written_names_every_field() -> None:
     assert written | {"inner": {"select": None}} == fields(Protocol)
 
 
-def test_a_protocol_that_decides_nothing_inside_is_written_as_before() -> None:
-    assert "inner" not in yaml.safe_load(dump(load("hrf")))
-
-
 def test_what_is_left_out_is_the_default(write: Writer) -> None:
     assert write.load(HEAD) == Protocol(dataset="hrf")
 

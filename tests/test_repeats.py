@@ -25,6 +25,7 @@ class Runner:
 
     def __init__(self) -> None:
         self.seeds: list[int] = []
+        self.photographs = "these"
 
     def __call__(self, protocol: Protocol, folder: Path) -> None:
         seed = protocol.splits.seed
@@ -42,7 +43,8 @@ class Runner:
         (folder / "dataset.json").write_text(
             json.dumps(CARD | {"licence": "none", "citation": "none", "notes": [], "cases": CASES})
         )
-        (folder / "environment.json").write_text("{}")
+        (folder / "inputs.json").write_text(json.dumps({"photographs": self.photographs, "encoder": str(seed)}))
+        (folder / "report.html").write_text("")
 
     def _row(self, case: int, fold: int, seed: int) -> Prediction:
         ill = float((case % 2 == 1) != (case in WRONG[seed]))
@@ -76,7 +78,6 @@ def test_cases_that_are_wrong_in_most_repeats_are_named(tmp_path: Path) -> None:
 def test_what_is_finished_is_not_run_again_and_more_repeats_join_it(tmp_path: Path) -> None:
     runner = Runner()
     repeat(asked(), tmp_path, 2, runner)
-    (tmp_path / "seed-6" / "environment.json").unlink()
     for path in (tmp_path / "seed-6").rglob("*.*"):
         path.unlink()
     (tmp_path / "seed-6" / "baselines").rmdir()
@@ -84,6 +85,22 @@ def test_what_is_finished_is_not_run_again_and_more_repeats_join_it(tmp_path: Pa
     repeat(asked(), tmp_path, 3, runner)
     assert runner.seeds == [5, 6, 6, 7]
     assert json.loads((tmp_path / "repeats.json").read_text())["seeds"] == [5, 6, 7]
+
+
+def test_repeats_of_other_photographs_are_not_summed_up(tmp_path: Path) -> None:
+    runner = Runner()
+    repeat(asked(), tmp_path, 2, runner)
+    runner.photographs = "others"
+    with pytest.raises(RunError, match="of other photographs"):
+        repeat(asked(), tmp_path, 3, runner)
+
+
+def test_a_repeat_without_its_report_is_not_finished(tmp_path: Path) -> None:
+    repeat(asked(), tmp_path, 2, Runner())
+    (tmp_path / "seed-6" / "report.html").unlink()
+    again: list[str] = []
+    repeat(asked(), tmp_path, 2, lambda _, folder: again.append(folder.name))
+    assert again == ["seed-6"]
 
 
 def test_another_protocol_is_not_mixed_in(tmp_path: Path) -> None:

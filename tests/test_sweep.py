@@ -135,6 +135,22 @@ def test_the_same_again_computes_nothing_and_a_new_run_gives_the_same(run: Sweep
     assert answers(tmp_path / "second") == before
 
 
+def test_other_images_or_labels_in_the_same_folder_are_refused(
+    run: Sweep, make_mnist: Callable[..., Path], pack_idx: Callable[[np.ndarray], bytes], tmp_path: Path
+) -> None:
+    data = make_mnist("changed", wrapped=False)
+    run("first", data=data)
+    images, labels = data / "train-images-idx3-ubyte", data / "t10k-labels-idx1-ubyte"
+    kept = images.read_bytes()
+    images.write_bytes(kept[:16] + bytes(255 - value for value in kept[16:]))
+    with pytest.raises(RunError, match="other photographs"):
+        run("first", data=data, seeds=2)
+    images.write_bytes(kept)
+    labels.write_bytes(labels.read_bytes()[:8] + labels.read_bytes()[:7:-1])
+    with pytest.raises(RunError, match="other photographs"):
+        run("first", data=data, seeds=2)
+
+
 def test_seeds_and_samples_may_be_added(run: Sweep, tmp_path: Path) -> None:
     run(seeds=1)
     table, watching = run(seeds=2, samples=(1, 2))

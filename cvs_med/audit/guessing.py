@@ -80,7 +80,7 @@ def permuted(labels: Integers, cases: Sequence[Case], rng: np.random.Generator) 
 
 def units(cases: Sequence[Case]) -> npt.NDArray[np.str_]:
     """Name the group of each case, (N,); a case without a group is a group of its own."""
-    return np.array([case.group or f"case {case.id}" for case in cases])
+    return np.array([case.unit for case in cases])
 
 
 def _folds(cases: Sequence[Case], labels: Integers, settings: Splits) -> Integers:

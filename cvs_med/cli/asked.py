@@ -17,20 +17,17 @@ def settings(fields: Mapping[str, object], changes: Sequence[str]) -> list[str]:
 
 
 def usual(dataset: str, device: str) -> str:
-    """Take the data set's protocol, the large one where there is a GPU for it.
+    """Take the data set's protocol: the large one where there is a GPU, else that of the paper without weights.
 
     Raises:
-        ProtocolError: the data set has none.
+        DataNotFoundError: there is no such data set.
     """
-    large = f"{dataset}-gpu"
-    if device == "cuda" and large in catalogue():
-        return large
-    if dataset not in catalogue():
-        raise ProtocolError(
-            f"Expected --protocol with --dataset {dataset}, which has none of its own. "
-            f"Name a file, or begin with one of {', '.join(catalogue())}."
-        )
-    return dataset
+    from cvs_med import datasets
+
+    datasets.get(dataset)
+    names = [*([f"{dataset}-gpu"] if device == "cuda" else []), dataset, f"paper/{dataset}-wideresnet"]
+    known = catalogue()
+    return next(name for name in names if name in known)
 
 
 def candidates(select: str, settings: Sequence[str], protocol: str | None) -> dict[str, Protocol]:

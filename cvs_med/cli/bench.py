@@ -36,12 +36,12 @@ def train(dataset: str, data_dir: Path | None, rounds: int, as_json: bool) -> No
 def loader(dataset: str, data_dir: Path | None, protocol: str | None, rounds: int, as_json: bool) -> None:
     """Compare our batches of small images, with augmentation, with one MONAI dictionary transform for each image."""
     from cvs_med import benchmark
+    from cvs_med.cli import asked
     from cvs_med.cli.machine import cache_folder, keep_memory, workers
-    from cvs_med.cli.protocols import usual
     from cvs_med.protocol import load
 
     keep_memory()
-    chosen = load(protocol or usual(dataset), [f"dataset={dataset}"])
+    chosen = load(protocol or asked.usual(dataset, "cpu"), asked.settings({"dataset": dataset}, ()))
     result = benchmark.loader(chosen, data_dir=data_dir, cache_dir=cache_folder(), workers=workers(), rounds=rounds)
     click.echo(result.to_json() if as_json else result.to_table())
 
@@ -67,14 +67,13 @@ def step(
 ) -> None:
     """Compare a training step, with its batch and its losses, with that of the bare network."""
     from cvs_med import benchmark
+    from cvs_med.cli import asked
     from cvs_med.cli.machine import accelerator, cache_folder, keep_memory, workers
-    from cvs_med.cli.protocols import usual
     from cvs_med.protocol import load
 
     keep_memory()
     fields = {"dataset": dataset, "network.backbone": backbone, "training.batch_size": batch_size}
-    given = [f"{name}={value}" for name, value in fields.items() if value is not None]
-    chosen = load(protocol or usual(dataset), given)
+    chosen = load(protocol or asked.usual(dataset, accelerator(device)), asked.settings(fields, ()))
     result = benchmark.step(
         chosen,
         data_dir=data_dir,

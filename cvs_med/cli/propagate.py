@@ -49,9 +49,8 @@ def propagate(
     made, and masks.csv with the mean confidence of each. OUT/NAME-examples.png shows some of them. Stopped at any
     moment, the same command continues.
     """
-    from cvs_med import datasets
+    from cvs_med.cli import asked
     from cvs_med.cli.machine import accelerator, cache_folder, keep_memory, workers
-    from cvs_med.cli.protocols import usual
     from cvs_med.cli.watch import Watch
     from cvs_med.propagation import segmentation
     from cvs_med.protocol import load
@@ -60,10 +59,9 @@ def propagate(
 
     if onto_dir is not None and onto is None:
         raise click.UsageError("expected --onto NAME with --onto-dir")
-    datasets.get(dataset)
     fields = {"dataset": dataset, "training.epochs": epochs, "splits.seed": seed}
-    given = [f"{name}={value}" for name, value in fields.items() if value is not None]
-    resolved = load(protocol or usual(dataset), [*given, *changes])
+    place = accelerator(device)
+    resolved = load(protocol or asked.usual(dataset, place), asked.settings(fields, changes))
     keep_memory()
     with Watch(1, quiet=False, noun="Training") as watch:
         made = segmentation.propagate(
@@ -74,7 +72,7 @@ def propagate(
             masks_dir=masks,
             onto=(onto, onto_dir) if onto else None,
             per_class=per_class,
-            machine=Machine(cache_folder(), accelerator(device), workers()),
+            machine=Machine(cache_folder(), place, workers()),
             observer=watch,
         )
     picture = out / f"{made.folder.name}-examples.png"

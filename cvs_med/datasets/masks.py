@@ -208,14 +208,14 @@ def name_of(folder: Path) -> str:
     return origin.name if origin else ""
 
 
-def propagated_from(folder: Path) -> int | None:
-    """Say how many masks the masks of a folder were propagated from; None where they were not.
+def learnt_of(folder: Path) -> Learnt | None:
+    """Say what the network had learnt that made the masks of a folder; None where none did.
 
     Raises:
         DataError: there is a `masks.json` that cannot be read.
     """
     origin = read_origin(folder)
-    return origin.learnt.masks if origin and origin.learnt else None
+    return origin.learnt if origin else None
 
 
 def image_digest(case: Case) -> str:

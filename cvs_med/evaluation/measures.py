@@ -158,7 +158,7 @@ def _siblings(predictions: Sequence[Prediction]) -> Siblings | None:
 
 def _by_group(predictions: Sequence[Prediction]) -> GroupedAccuracy | None:
     """Give the interval that knows of groups; None where no groups are known, or all cases are of one."""
-    groups = [p.group or f"case {p.case_id}" for p in predictions]
+    groups = [p.unit for p in predictions]
     count = len(set(groups))
     if count < 2 or not any(p.group for p in predictions):
         return None

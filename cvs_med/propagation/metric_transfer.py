@@ -81,7 +81,8 @@ def votes(place: Floats, labels: Integers, classes: int, *, neighbours: int, tem
     known = labels != UNKNOWN
     model = KNeighborsClassifier(
         min(neighbours, int(known.sum())),
-        weights=lambda distances: np.exp(-distances / temperature),
+        # Held against the nearest, so that the voices of far neighbours vanish and never all of them.
+        weights=lambda distances: np.exp((distances.min(axis=1, keepdims=True) - distances) / temperature),
         metric="cosine",
         algorithm="brute",
     ).fit(place[known], labels[known])

@@ -21,7 +21,7 @@ from cvs_med.networks import Network
 from cvs_med.propagation import mask_folder
 from cvs_med.protocol import Protocol
 from cvs_med.run_folder import RunFolder
-from cvs_med.setup import Machine, Observer, Setup, assemble, masked, with_features
+from cvs_med.setup import Machine, Observer, Setup, assemble, masked, require_masks, with_features
 from cvs_med.splits import samples_per_class
 from cvs_med.tables import MaskRow
 from cvs_med.types import Case
@@ -96,13 +96,16 @@ def propagate(
         run_folder.claim(out / "protocol.yaml", protocol, begun=(out / "inputs.json").exists())
         dataset, root = datasets.opened(protocol.dataset, data_dir)
         found = dataset.cases(root)
-        learnable = _learnable(found, dataset)
-        learnable = _with_masks(learnable) or learnable
-        drawn = set(samples_per_class(learnable, manual, dataset.class_names, protocol.splits.seed))
-        cases, origin = masked(dataset, found, masks_dir, drawn)
+        cases, origin = masked(dataset, found, masks_dir, ())
+        learnable = _learnable(cases, dataset)
+        # Without any mask all may be drawn, so that what is missing is said of the masks and not of each class.
+        known = [case for case in learnable if case.mask is not None] or learnable
+        drawn = set(samples_per_class(known, manual, dataset.class_names, protocol.splits.seed))
         origin = origin if masks_dir else "Masks that come with the data set."
         target = _target(dataset, cases, drawn, onto, per_class, protocol.splits.seed)
-        setup = _assemble(protocol, dataset, [case for case in cases if case.id in drawn], machine, observer)
+        taught = [case for case in cases if case.id in drawn]
+        require_masks(taught)
+        setup = _assemble(protocol, dataset, taught, machine, observer)
         _require_same(folder, setup, manual, origin)
         observer.stage(f"Training on {len(setup.cases)} masks of {dataset.name}, {manual} of each class")
         network = folds.train_network(setup, place, 0, range(len(setup.cases)))
@@ -116,11 +119,6 @@ def _learnable(cases: Sequence[Case], dataset: DataSet) -> list[Case]:
         remedy = "Copy the files of the train part there."
         raise DataError([Problem(dataset.name, "images of a train part", "none", remedy)])
     return found
-
-
-def _with_masks(cases: Sequence[Case]) -> list[Case]:
-    """Keep the cases whose data set has a mask of them: of one's own images often a few only."""
-    return [case for case in cases if case.mask is not None]
 
 
 def _target(
@@ -167,8 +165,7 @@ def _require_same(folder: RunFolder, setup: Setup, manual: int, origin: str) -> 
         {
             "masks of each class": str(manual),
             "masks": origin,
-            "photographs": setup.photographs.key,
-            "encoder": setup.encoder,
+            **setup.inputs,
         },
     )
 

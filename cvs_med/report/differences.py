@@ -51,7 +51,7 @@ def against_baselines(
         return []
     ordered = sorted(predictions, key=lambda row: row.case_id)
     own = _right(ordered)
-    groups = np.array([row.group or f"case {row.case_id}" for row in ordered])
+    groups = np.array([row.unit for row in ordered])
     by_case = {name: own - _right(sorted(rows, key=lambda row: row.case_id)) for name, rows in baselines.items()}
     p_values = np.array([sign_flip_test(each, groups).p for each in by_case.values()])
     return [

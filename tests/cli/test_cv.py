@@ -127,7 +127,7 @@ def test_a_run_without_a_name_gets_one_that_the_same_command_finds_again(
         (["--protocol", "nonsense"], "Expected a protocol file or one of"),
         (["--dataset", "nonsense"], "Expected one of the data sets hrf, phantom, digits, mnist, cifar10, cifar100,"),
         (["--dataset", "hrf-gpu"], "Expected one of the data sets"),
-        (["--dataset", "mnist"], "Expected --protocol with --dataset mnist, which has none of its own"),
+        (["--dataset", "mnist"], "expected at least one of train-images"),
         (["--protocol", "hrf", "--dataset", "nonsense"], "Expected one of the data sets"),
         (["--data-dir", "/nonexistent/folder"], "found none at /nonexistent/folder"),
         (["--folds", "3", "--weights", "nowhere.pth"], "nowhere.pth: expected a file of weights, found none"),

@@ -56,5 +56,6 @@ def test_a_probe_says_that_it_keeps_no_model(finished: Callable[..., Path], tmp_
 
 def test_folds_that_each_chose_a_protocol_are_no_ensemble(run: Path) -> None:
     file = run / "protocol.yaml"
-    file.write_text(file.read_text(encoding="utf-8") + "inner:\n  select: {a: x, b: y}\n", encoding="utf-8")
+    text = file.read_text(encoding="utf-8").replace("select: {}", "select: {a: x, b: y}")
+    file.write_text(text, encoding="utf-8")
     refuse(run, "each chose their own")

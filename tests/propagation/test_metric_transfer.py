@@ -88,6 +88,14 @@ def test_votes_are_weighted_by_the_cosine() -> None:
     np.testing.assert_allclose(votes(place, labels, 3, neighbours=99, temperature=0.5), expected)
 
 
+def test_a_low_temperature_leaves_the_nearest_voice() -> None:
+    embedding, truth = clusters()
+    labels = hide(truth, 2)
+    shares = votes(embedding, labels, 3, neighbours=4, temperature=1e-9)
+    nearest = votes(embedding, labels, 3, neighbours=1, temperature=1)
+    np.testing.assert_allclose(shares, nearest, atol=1e-6)
+
+
 def test_a_class_without_a_label_gets_no_votes() -> None:
     embedding, truth = clusters()
     labels = hide(truth, 3)

@@ -239,7 +239,7 @@ def test_another_propagation_in_the_same_folder_is_refused(
     seg: Callable[..., Propagated], make_cifar10: Callable[..., Path]
 ) -> None:
     before = files(seg(manual=1).folder)
-    with pytest.raises(RunError, match=r"inputs\.json is of other photographs, masks or weights"):
+    with pytest.raises(RunError, match=r"inputs\.json is of other photographs, masks, labels or weights"):
         seg(manual=2)
     with pytest.raises(RunError, match="holds a run of another protocol"):
         seg("seg", "training.epochs=3")
