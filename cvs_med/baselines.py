@@ -14,9 +14,13 @@ from cvs_med.protocol_sections import Probe
 from cvs_med.types import Floats, Integers
 
 
-def majority(labels: Integers, train: Sequence[int], test: Sequence[int], classes: int) -> Floats:
-    """Give every test case the class frequencies of the training part: (test, P)."""
-    shares = np.bincount(labels[train], minlength=classes) / len(train)
+def majority(labels: Integers, known: Sequence[int], test: Sequence[int], classes: int) -> Floats:
+    """Give every test case the class frequencies of some cases: (test, P).
+
+    As a baseline, those of all cases: the best that a constant answer reaches. The most frequent class of a training
+    part is, in balanced data, the rarest of its test part, so that it would be right less often than a coin.
+    """
+    shares = np.bincount(labels[known], minlength=classes) / len(known)
     return np.tile(shares, (len(test), 1))
 
 

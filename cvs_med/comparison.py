@@ -1,6 +1,5 @@
 """Finished runs on the same folds, method against method: paired differences and their tests."""
 
-from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import combinations
@@ -13,7 +12,7 @@ from cvs_med.evaluation import Folds, measure_run, read_json
 from cvs_med.protocol import dump, load
 from cvs_med.protocol_sections import Splits
 from cvs_med.repeats import runs_in
-from cvs_med.statistics.cross_validation import CorrectedT, corrected_resampled_t
+from cvs_med.statistics.cross_validation import CorrectedT, by_size, corrected_resampled_t, held_out_ratio
 from cvs_med.statistics.multiplicity import holm
 from cvs_med.statistics.paired import SignFlip, sign_flip_test
 from cvs_med.tables import read_predictions
@@ -47,7 +46,7 @@ class Paired:
         right: cases that each has right, in each repeat.
         difference: mean of first minus second, as cases of all.
         cases: number of cases.
-        over_folds: corrected resampled t-test of the folds' accuracies; None for a single repeat, which it is not for.
+        over_folds: corrected resampled t-test of the folds' right answers; None for a single repeat.
         over_cases: sign-flip test of each case's mean over the repeats, groups flipped whole.
         p_corrected: p of `over_cases` by Holm, for all pairs that are compared.
     """
@@ -158,25 +157,19 @@ def _by_case(first: Contender, second: Contender, deals: Sequence[Deal]) -> tupl
     return differences, groups
 
 
-def _by_fold(first: Contender, second: Contender, deals: Sequence[Deal]) -> Floats:
-    """Give the difference of accuracies in each fold of each repeat, (repeats, folds)."""
-    rows = []
-    for deal in deals:
-        folds: defaultdict[int, list[float]] = defaultdict(list)
-        difference = _right(first.runs[deal]) - _right(second.runs[deal])
-        for row, value in zip(first.runs[deal], difference, strict=True):
-            folds[row.fold].append(float(value))
-        rows.append([float(np.mean(folds[fold])) for fold in sorted(folds)])
-    return np.array(rows)
+def _over_folds(first: Contender, second: Contender, deals: Sequence[Deal]) -> CorrectedT:
+    """Test the differences of right answers in each fold of each repeat."""
+    sums = np.zeros((len(deals), len(deals[0])))
+    for place, deal in enumerate(deals):
+        folds = [row.fold for row in first.runs[deal]]
+        np.add.at(sums[place], folds, _right(first.runs[deal]) - _right(second.runs[deal]))
+    sizes = np.array([[len(fold) for fold in deal] for deal in deals])
+    return corrected_resampled_t(by_size(sums, sizes), held_out_ratio(sizes))
 
 
 def _paired(first: Contender, second: Contender, deals: Sequence[Deal], test: SignFlip, p: float) -> Paired:
-    cases, folds = len(first.runs[deals[0]]), len(deals[0])
-    held_out = max(1, round(cases / folds))
+    cases = len(first.runs[deals[0]])
     right = tuple((int(_right(first.runs[d]).sum()), int(_right(second.runs[d]).sum())) for d in deals)
-    many = len(deals) > 1
-    over_folds = (
-        corrected_resampled_t(_by_fold(first, second, deals), cases - held_out, held_out) if many else None
-    )
+    over_folds = _over_folds(first, second, deals) if len(deals) > 1 else None
     difference = float(np.mean([a - b for a, b in right]))
     return Paired(first.name, second.name, len(deals), right, difference, cases, over_folds, test, p)

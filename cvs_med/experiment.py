@@ -206,8 +206,9 @@ def _run_baselines(setup: Setup, folder: RunFolder, parts: Parts) -> None:
 
 def _baselines(setup: Setup) -> dict[str, Callable[[Sequence[int], Sequence[int]], Floats]]:
     labels, classes = setup.labels, setup.classes
+    everyone = range(len(labels))
     chosen: dict[str, Callable[[Sequence[int], Sequence[int]], Floats]] = {
-        "majority": lambda train, test: baselines.majority(labels, train, test, classes)
+        "majority": lambda _, test: baselines.majority(labels, everyone, test, classes)
     }
     if all(setup.photographs.has_mask):
         chosen["mask-area"] = lambda train, test: baselines.mask_area(setup.photographs, labels, train, test, classes)

@@ -13,7 +13,7 @@ from cvs_med import run_folder
 from cvs_med.errors import RunError
 from cvs_med.evaluation import Metrics, RunMetrics, measure_run, read_json
 from cvs_med.protocol import Protocol
-from cvs_med.statistics.cross_validation import corrected_resampled_t
+from cvs_med.statistics.cross_validation import by_size, corrected_resampled_t, held_out_ratio
 from cvs_med.statistics.intervals import Interval
 from cvs_med.tables import read_predictions, write_bytes
 
@@ -159,9 +159,9 @@ def _require_one_input(runs: Sequence[Path]) -> None:
 
 def _over(repeats: Sequence[Metrics]) -> Repeated:
     right = tuple(each.accuracy.successes for each in repeats)
-    by_fold = np.array([[fold.accuracy.share for fold in each.folds] for each in repeats], dtype=np.float64)
-    cases, held_out = repeats[0].accuracy.n, max(1, round(repeats[0].accuracy.n / by_fold.shape[1]))
-    found = corrected_resampled_t(by_fold, cases - held_out, held_out).interval
+    sums = np.array([[fold.accuracy.successes for fold in each.folds] for each in repeats], dtype=np.float64)
+    sizes = np.array([[fold.accuracy.n for fold in each.folds] for each in repeats])
+    found = corrected_resampled_t(by_size(sums, sizes), held_out_ratio(sizes)).interval
     interval = Interval(max(found.low, 0.0), min(found.high, 1.0)) if found else None
     return Repeated(right, float(np.mean(right)), min(right), max(right), interval)
 

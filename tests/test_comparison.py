@@ -15,11 +15,13 @@ NAMES = ("healthy", "ill")
 CASES = 12
 
 
-def write_run(folder: Path, method: str, seed: int, wrong: set[int], *, kind: str = "random") -> Path:
+def write_run(
+    folder: Path, method: str, seed: int, wrong: set[int], *, kind: str = "random", cuts: tuple[int, int] = (4, 8)
+) -> Path:
     """Write what a comparison reads of a finished run of twelve cases in three folds; pairs of cases are groups."""
     folder.mkdir(parents=True)
     order = np.random.default_rng(seed).permutation(CASES)
-    folds = [[f"{case:02d}" for case in part] for part in order.reshape(3, 4)]
+    folds = [[f"{case:02d}" for case in part] for part in np.split(order, cuts)]
     rows = ["case_id,group,fold,label,predicted,p_healthy,p_ill"]
     for number, fold in enumerate(folds):
         for case in map(int, fold):
@@ -49,6 +51,20 @@ def test_runs_are_paired_by_their_folds_and_tested_over_folds_and_cases(tmp_path
     assert pair.over_folds.mean * CASES == pytest.approx(-1)
     assert pair.over_folds.degrees == 8
     assert 0 < pair.over_cases.p <= 1
+
+
+def test_folds_of_several_sizes_give_an_interval_around_the_difference_of_all_cases(tmp_path: Path) -> None:
+    # The first has the large fold right and the small ones wrong: means of folds would favour the second.
+    large = [{int(case) for case in np.random.default_rng(seed).permutation(CASES)[:8]} for seed in range(3)]
+    small = [set(range(CASES)) - cases for cases in large]
+    first = [write_run(tmp_path / f"a{n}", "cvs", n, wrong, cuts=(8, 10)) for n, wrong in enumerate(small)]
+    second = [write_run(tmp_path / f"b{n}", "probe", n, wrong, cuts=(8, 10)) for n, wrong in enumerate(large)]
+    (pair,) = compare([*first, *second])
+    assert pair.difference == pytest.approx(4)
+    assert pair.over_folds is not None
+    assert pair.over_folds.interval is not None
+    assert pair.over_folds.mean * CASES == pytest.approx(pair.difference)
+    assert pair.over_folds.interval.low * CASES < 4 < pair.over_folds.interval.high * CASES
 
 
 def test_the_test_over_cases_is_scipy_s_permutation_of_signs_of_whole_groups(tmp_path: Path) -> None:

@@ -22,8 +22,8 @@ def _data(facts: Facts) -> dict[str, str]:
         "aim": f"To tell {words.listed(card.class_names, 'or')} from one image; evaluated by cross-validation.",
         "source": f"{card.title} ({card.licence}): {card.citation}",
         "size": f"{facts.cases} images ({counts}); none was left out by the run. {known}",
-        "missing": "None: the run refuses a data set with missing files.",
-        "reference": f"The label of each image as published with the data: {words.listed(facts.metrics.class_names)}.",
+        "missing": "None among the images of the run; what was left out before it is not known.",
+        "reference": f"The label that came with each image: {words.listed(facts.metrics.class_names)}.",
         "masks": facts.masks or "",
         "folds": f"{len(folds.folds)} {folds.kind} folds, seed {folds.seed}; each image tested once (folds.json).",
         "groups": f"{apart}. {words.siblings(facts.metrics.result)}".strip(),
@@ -42,14 +42,14 @@ def _method(facts: Facts) -> dict[str, str]:
     return {
         "method": f"Deep learning: {words.method(facts.metrics.method)}.",
         "preparation": f"Cropped by {images.get('crop')}, resized to {side} x {side} pixels." if side else "",
-        "model": f"{words.method(facts.metrics.method)} on {network.get('backbone')}." if network else "",
+        "model": _model(facts, network),
         "weights": f"{network.get('weights')}".replace("\\", "/").rpartition("/")[2] if network else "",
         "software": f"{versions}; {environment.get('system')}" if versions else "",
-        "training": _trained(training, augmentation) if trained and training else "",
-        "selection": "The model of the last epoch; no choice was made on test images." if facts.losses else "",
+        "training": _trained(training, augmentation) if trained and training and not facts.metrics.selected else "",
+        "selection": _selection(facts),
         "output": "A probability for each class; the class with the largest is the answer, no threshold was chosen.",
         "recalibration": "None: the probabilities are as the network gave them.",
-        "explanation": _EXPLAINED if facts.metrics.method == "cvs" else "",
+        "explanation": _EXPLAINED if facts.explained else "",
         "protocol": "protocol.yaml in the run's folder, with everything resolved.",
         "availability": "Weights of every fold, protocol, folds and answers are in the run's folder.",
     }
@@ -60,6 +60,18 @@ _EXPLAINED = (
     "For each image, a map with every pixel's exact share of the class score, and of its lead over the runner-up "
     "(overlays)."
 )
+
+
+def _model(facts: Facts, network: Mapping[str, Any]) -> str:
+    if facts.metrics.selected:
+        return f"One of {words.listed(list(facts.metrics.selected), 'or')}; what each is stands in candidates/."
+    return f"{words.method(facts.metrics.method)} on {network.get('backbone')}." if network else ""
+
+
+def _selection(facts: Facts) -> str:
+    if facts.metrics.selected:
+        return "Each fold chose one protocol by cross-validation inside its training part (selection.json)."
+    return "The model of the last epoch; no choice was made on test images." if facts.losses else ""
 
 
 def _trained(training: Mapping[str, Any], augmentation: Mapping[str, Any]) -> str:

@@ -58,7 +58,7 @@ def sentences(audit: Audit) -> list[str]:
         asked = sum(each.guess is not None for each in audit.findings)
         told.append(f"None of {asked} probes was shown to guess the label better than chance.")
     counted = [each.verdict for each in audit.findings if each.grade == "not found" and each.spread]
-    return [*told, *suspects, *counted, duplicates(audit), audit.groups.sentence(), f"{_by_chance(audit)} {CAVEAT}"]
+    return [*told, *suspects, *counted, duplicates(audit), audit.groups.sentence(), _by_chance(audit), CAVEAT]
 
 
 def _by_chance(audit: Audit) -> str:

@@ -33,7 +33,8 @@ class Facts:
         segmentation: overlap of the maps with the reference masks; empty for a method without a map.
         losses: fold and its loss after each epoch.
         protocol: text of protocol.yaml.
-        settings: the same as values.
+        settings: the same as values; of a run that chose, those of the first candidate.
+        methods: of the networks that were trained: one, or those of all candidates.
         environment: where and how it was run.
         audit: of the data set; None where it was not audited.
         masks: where the masks come from, if they are not the data set's own.
@@ -49,6 +50,7 @@ class Facts:
     losses: Sequence[tuple[int, Sequence[float]]]
     protocol: str
     settings: Mapping[str, Any]
+    methods: frozenset[str]
     environment: Mapping[str, str | int | float | None]
     audit: KeptAudit | None
     masks: str | None
@@ -57,6 +59,11 @@ class Facts:
     def numbers(self) -> dict[str, Any]:
         """Everything that metrics.json holds."""
         return asdict(self.metrics)
+
+    @property
+    def explained(self) -> bool:
+        """Whether every answer follows exactly from a map."""
+        return self.methods == {"cvs"}
 
     @property
     def class_counts(self) -> list[tuple[str, int]]:
@@ -103,10 +110,18 @@ def gather(run: Path) -> Facts:
         losses=history.losses(run),
         protocol=protocol,
         settings=yaml.safe_load(protocol),
+        methods=_methods(run, metrics),
         environment=read_json(run / "environment.json", dict[str, str | int | float | None]),
         audit=kept_audit.read(run),
         masks=masks.describe(run) if (run / masks.ORIGIN).exists() else None,
     )
+
+
+def _methods(run: Path, metrics: RunMetrics) -> frozenset[str]:
+    if not metrics.selected:
+        return frozenset({metrics.method})
+    kept = [_read_text(run / "candidates" / name / "protocol.yaml") for name in metrics.selected]
+    return frozenset(str(yaml.safe_load(text)["method"]) for text in kept)
 
 
 def to_json(facts: Facts) -> str:

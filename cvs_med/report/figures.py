@@ -1,7 +1,7 @@
 """The figures of a run, drawn without any global state; each is told in words too, for those who cannot see it."""
 
 import io
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,6 +10,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure as Canvas
 
 from cvs_med.evaluation import RunMetrics
+from cvs_med.report import words
 from cvs_med.tables import Segmentation
 
 BLUE = "#0072B2"
@@ -18,8 +19,6 @@ GREY = "#666666"
 _DASHES = ("-", "--", "-.", ":")
 _NAMED = 3
 """Cases of the lowest Dice that the caption names."""
-_MOST_CELLS = 20
-"""Classes up to which a confusion matrix shows its numbers and names."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,14 +44,14 @@ def confusion(run: RunMetrics) -> Figure:
     side = min(2.2 + 0.6 * len(matrix), 8.0)
     canvas, axes = new_canvas(side + 1.0, side)
     axes.imshow(matrix, cmap="Blues", vmin=0)
-    if len(matrix) <= _MOST_CELLS:
-        _number_cells(axes, matrix)
-        names = [plain(name) for name in run.class_names]
-        axes.set_xticks(range(len(matrix)), names, rotation=30 if len(matrix) < 6 else 90, ha="right")
-        axes.set_yticks(range(len(matrix)), names)
+    _number_cells(axes, matrix)
+    names = [plain(name) for name in run.class_names]
+    axes.set_xticks(range(len(matrix)), names, rotation=30 if len(matrix) < 6 else 90, ha="right")
+    axes.set_yticks(range(len(matrix)), names)
     axes.set_xlabel("class given")
     axes.set_ylabel("reference class")
-    told = "; ".join(_confused(run)) or "no case was taken for another class"
+    named = [f"{name} taken for {given}: {count}" for name, given, count in words.confusions(run)]
+    told = "; ".join(named) or "no case was taken for another class"
     return Figure("confusion", "Which class was taken for which", f"Confusion matrix. {told}.", to_png(canvas))
 
 
@@ -98,13 +97,6 @@ def dice(rows: Sequence[Segmentation], wrong: frozenset[str], foreground: str) -
     alt = f"Dice of {len(known)} cases, from {known[0][0]:.3f} ({known[0][1]}) to {known[-1][0]:.3f} ({known[-1][1]})."
     lowest = ", ".join(f"{case} ({value:.3f})" for value, case in known[:_NAMED])
     return Figure("dice", f"Dice of each case at the working size. Lowest: {lowest}", alt, to_png(canvas))
-
-
-def _confused(run: RunMetrics) -> Iterator[str]:
-    for name, row in zip(run.class_names, run.result.confusion, strict=True):
-        for given, count in zip(run.class_names, row, strict=True):
-            if count and given != name:
-                yield f"{name} taken for {given}: {count}"
 
 
 def _number_cells(axes: Axes, matrix: np.typing.NDArray[np.int64]) -> None:

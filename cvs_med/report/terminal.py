@@ -117,6 +117,9 @@ def _probabilities(run: RunMetrics) -> Group:
 
 
 def _confusion(run: RunMetrics) -> Group:
+    if len(run.class_names) > words.MOST_CLASSES:
+        named = ([name, given, str(count)] for name, given, count in words.confusions(run))
+        return table(f"Most frequent confusions: {words.method(run.method)}", ["reference", "given", "images"], named)
     rows = ([name, *map(str, row)] for name, row in zip(run.class_names, run.result.confusion, strict=True))
     return table(f"Confusion: {words.method(run.method)}", ["reference / given", *run.class_names], rows)
 
@@ -147,6 +150,8 @@ def _selected(run: RunMetrics) -> str:
 
 def _balance(run: RunMetrics) -> str:
     balance = run.balance
+    if round(balance.largest_deviation, 1) == 0:
+        return ""
     return (
         f"The folds' class counts are at most {balance.largest_deviation:.1f} cases from even "
         f"(fold {balance.fold}, {balance.class_name})."

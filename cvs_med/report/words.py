@@ -8,13 +8,16 @@ from cvs_med.statistics.metrics import Proportion
 
 NOT_DEFINED = "not defined"
 
+MOST_CLASSES = 12
+"""Classes up to which a confusion matrix can be read; of more, the most frequent confusions are listed."""
+
 _METHODS = {
     "cvs": "CvS (class from the map)",
     "classification": "classification (no map)",
     "multitask": "multi-task (class beside the map)",
     "probe": "probe (frozen features)",
     "selected": "chosen inside each training part",
-    "majority": "majority class",
+    "majority": "most frequent class",
     "mask-area": "area of the gold mask",
 }
 
@@ -64,6 +67,17 @@ def spread(value: Spread | None) -> str:
     return f"{value.mean:.3f} on average ({value.low:.3f} to {value.high:.3f} over {value.cases} images)"
 
 
+def confusions(run: RunMetrics, most: int = 20) -> list[tuple[str, str, int]]:
+    """List reference class, class given and number of cases, the most frequent first."""
+    found = [
+        (name, given, count)
+        for name, row in zip(run.class_names, run.result.confusion, strict=True)
+        for given, count in zip(run.class_names, row, strict=True)
+        if count and given != name
+    ]
+    return sorted(found, key=lambda each: -each[2])[:most]
+
+
 def siblings(metrics: Metrics) -> str:
     """Say what images of one group on both sides of a split may have done; nothing where no groups are known."""
     if metrics.siblings is None:
@@ -92,12 +106,12 @@ def beside_baselines(run: RunMetrics, differences: Sequence[Difference]) -> str:
 def tested(differences: Sequence[Difference]) -> str:
     """Say from which baselines the paired tests tell the method; nothing where there is no baseline."""
     parts = [
-        (f"better than {_of([each for each in differences if each.shown and each.more > 0])}", "shown to be "),
-        (f"worse than {_of([each for each in differences if each.shown and each.more < 0])}", "shown to be "),
+        (f"right more often than {_of([each for each in differences if each.shown and each.more > 0])}", ""),
+        (f"right less often than {_of([each for each in differences if each.shown and each.more < 0])}", ""),
         (f"different from {_of([each for each in differences if not each.shown])}", "not shown to be "),
     ]
     told = [verb + text for text, verb in parts if not text.endswith(" ")]
-    return f"On these images it is {listed(told, 'and')}." if told else ""
+    return f"On these images and folds it is {listed(told, 'and')}; other folds may say otherwise." if told else ""
 
 
 def _of(differences: Sequence[Difference]) -> str:

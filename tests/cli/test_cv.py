@@ -47,7 +47,7 @@ def nothing_was_trained(out: Path) -> bool:
 def test_a_run_ends_with_tables_and_the_place_of_the_report(cv: Command, tmp_path: Path) -> None:
     result = cv()
     assert result.exit_code == 0, result.output
-    for word in ("Accuracy", "probe", "majority class", "area of the gold mask", "Confusion", "Wilson"):
+    for word in ("Accuracy", "probe", "most frequent class", "area of the gold mask", "Confusion", "Wilson"):
         assert word in result.stdout
     assert result.stdout.rstrip().endswith(f"Report: {tmp_path / 'run' / 'report.html'}")
     for name in ("report.html", "metrics.json", "figures/accuracy.png", "overlays/01_h.png"):
@@ -245,7 +245,7 @@ def test_a_fault_of_ours_is_not_hidden(cv: Command, monkeypatch: pytest.MonkeyPa
 def test_repeats_are_ordinary_runs_with_a_summary(cv: Command, tmp_path: Path) -> None:
     result = cv("--repeats", "2", "--seed", "3")
     assert result.exit_code == 0, result.output
-    for word in ("Right of 9 in 2 repeats", "corrected resampled t", "majority class", "seed-*/report.html"):
+    for word in ("Right of 9 in 2 repeats", "corrected resampled t", "most frequent class", "seed-*/report.html"):
         assert word in result.stdout
     for seed in (3, 4):
         assert (tmp_path / "run" / f"seed-{seed}" / "report.html").stat().st_size > 0

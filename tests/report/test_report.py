@@ -80,7 +80,7 @@ def test_the_page_answers_in_order_and_in_words(map_run: Path) -> None:
     ]  # fmt: skip
     assert "4 of 6 images (67 %, 95 % Wilson interval 30 to 90 %)" in page.text
     assert "not a medical device" in page.text
-    assert "majority class" in page.text
+    assert "most frequent class" in page.text
 
 
 def test_the_page_loads_nothing_and_every_image_has_a_text(map_run: Path) -> None:
@@ -221,5 +221,5 @@ def test_the_best_baseline_is_compared_by_counts(map_run: Path, right: int, expe
     said = words.beside_baselines(replace(measured, result=own, baselines={"majority": weak, "probe": best}), tests)
     assert said.startswith(f"That is {expected} the best baseline, probe (frozen features): 4 of 6 images")
     told = said.replace("\N{NO-BREAK SPACE}", " ")
-    assert "shown to be better than majority class (p = 0.020)" in told
+    assert "right more often than most frequent class (p = 0.020)" in told
     assert "not shown to be different from probe (frozen features) (p = 0.50)" in told

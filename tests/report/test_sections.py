@@ -1,6 +1,7 @@
 """Sections that are shown where a run knows of them, and the sentences of a comparison."""
 
 import io
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -9,15 +10,15 @@ from PIL import Image
 
 from cvs_med.comparison import Paired
 from cvs_med.datasets.masks import Origin
+from cvs_med.evaluation import Balance, GroupedAccuracy, Spread
 from cvs_med.report import compose, pairs
 from cvs_med.report.document import Table, Text
 from cvs_med.report.facts import Facts, gather
 from cvs_med.report.sections import more, trust
 from cvs_med.statistics.cross_validation import CorrectedT
 from cvs_med.statistics.intervals import Interval
+from cvs_med.statistics.metrics import PredictiveValue, Proportion
 from cvs_med.statistics.paired import SignFlip
-
-SHARE = {"successes": 3, "n": 4, "low": 0.3, "high": 0.95}
 
 
 def texts(facts: Facts) -> str:
@@ -41,14 +42,15 @@ def test_stand_in_masks_are_named_as_such(map_run: Path) -> None:
     assert "They stand in for masks by experts." in said
 
 
-def test_numbers_that_only_some_runs_have_are_shown_where_they_are() -> None:
-    value = {"value": SHARE, "prevalence": 0.25}
-    known = {"name": "ill", "positive_predictive_value": value, "negative_predictive_value": value}
-    spread = {"mean": 0.5, "low": 0.1, "high": 0.9, "cases": 3}
-    full = {
-        "result": {"classes": [known], "by_group": {"groups": 28, "interval": (0.6, 0.9)}, "centreline_dice": spread},
-        "balance": {"fold": 2, "class_name": "ill", "largest_deviation": 1.4},
-    }
+def test_groups_balance_and_predictive_values_stand_beside_the_accuracy(map_run: Path) -> None:
+    metrics = gather(map_run).metrics
+    share = Proportion(3, 4, 0.3, 0.95)
+    value = PredictiveValue(share, 0.25)
+    known = metrics.result.classes[0]
+    ill = replace(known, name="ill", positive_predictive_value=value, negative_predictive_value=value)
+    grouped = GroupedAccuracy(28, Interval(0.6, 0.9))
+    result = replace(metrics.result, classes=(ill,), by_group=grouped, centreline_dice=Spread(0.5, 0.1, 0.9, 3))
+    full = replace(metrics, result=result, balance=Balance(((),), 1.4, 2, "ill"))
     (table,) = more.predictive_values(full)
     assert isinstance(table, Table)
     assert table.rows == (("ill", "3 of 4\n75.0 %\n30.0 to 95.0 %", "3 of 4\n75.0 %\n30.0 to 95.0 %", "25.0 %"),)
@@ -57,12 +59,28 @@ def test_numbers_that_only_some_runs_have_are_shown_where_they_are() -> None:
     assert "28 groups" in said.text
     assert "60.0 to 90.0 %" in said.text
     assert "1.4 away" in said.text
-    (chosen,) = more.accuracy_by_group({"result": {}, "selected": {"hrf": 3, "hrf-probe": 2}})
-    assert isinstance(chosen, Text)
-    assert "Of 5 folds, each chose its protocol inside its training part: hrf in 3, hrf-probe in 2." in chosen.text
-    assert len(more.centrelines(full, "vessels")) == 1
-    bare = {"result": {"classes": [{"name": "ill"}]}}
-    assert more.predictive_values(bare) == more.accuracy_by_group(bare) == more.centrelines(bare, "vessels") == []
+    assert len(more.centrelines(full)) == 1
+    result = replace(result, by_group=None, centreline_dice=None)
+    bare = replace(full, result=result, balance=Balance(((),), 0, 0, "ill"))
+    assert more.accuracy_by_group(bare) == more.centrelines(bare) == []
+
+
+def test_a_run_that_chose_says_what_it_chose_from_and_not_what_one_of_them_is(map_run: Path) -> None:
+    for name, method in (("hrf", "cvs"), ("hrf-probe", "probe")):
+        (map_run / "candidates" / name).mkdir(parents=True)
+        (map_run / "candidates" / name / "protocol.yaml").write_text(f"method: {method}\n")
+    (map_run / "protocol.yaml").write_text("method: cvs\ntraining: {learning_rate: 0.123}\n")
+    (map_run / "selection.json").write_text('{"chosen": {"hrf": 3, "hrf-probe": 2}}')
+    facts = gather(map_run)
+    blocks = list(compose.compose(facts, []).blocks())
+    assert "Of 5 folds, each chose its protocol inside its training part: hrf in 3, hrf-probe in 2." in texts(facts)
+    tables = [block for block in blocks if isinstance(block, Table)]
+    (choice,) = (each for each in tables if "What each fold chose from" in each.caption)
+    assert choice.rows[0] == ("hrf", "3", "candidates/hrf/protocol.yaml")
+    assert not any("0.123" in cell for each in tables for row in each.rows for cell in row)
+    assert not facts.explained
+    (map_run / "candidates" / "hrf-probe" / "protocol.yaml").write_text("method: cvs\n")
+    assert gather(map_run).explained
 
 
 def test_what_abstaining_would_gain_is_counted(map_run: Path) -> None:

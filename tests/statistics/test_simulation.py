@@ -249,9 +249,9 @@ def _repeated_differences(rng: np.random.Generator) -> np.ndarray:
 def test_the_corrected_t_test_keeps_its_level_and_the_plain_one_does_not() -> None:
     rng = np.random.default_rng(18)
     experiments = [_repeated_differences(rng) for _ in range(1000)]
-    corrected = [corrected_resampled_t(differences, train=36, test=9) for differences in experiments]
+    corrected = [corrected_resampled_t(differences, ratio=9 / 36) for differences in experiments]
     assert 0.03 <= np.mean([test.p is not None and test.p <= 0.05 for test in corrected]) <= 0.07
     assert 0.93 <= _covered([test.interval for test in corrected], 0.0) <= 0.97
     # As many training cases as you like leave no correction.
-    plain = [corrected_resampled_t(differences, train=10**9, test=1).p for differences in experiments]
+    plain = [corrected_resampled_t(differences, ratio=0).p for differences in experiments]
     assert np.mean([p is not None and p <= 0.05 for p in plain]) > 0.4

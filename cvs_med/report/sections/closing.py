@@ -4,6 +4,9 @@ from cvs_med.report import figures, words
 from cvs_med.report.document import Block, Bullets, Code, Picture, Section, Table, Text
 from cvs_med.report.facts import Facts
 
+_FEW = 200
+"""Images below which an interval of 95 % is wider than 10 points at 80 % right."""
+
 
 def limits(facts: Facts) -> Section:
     """List what a reader must keep in mind."""
@@ -15,9 +18,8 @@ def limitations(facts: Facts) -> list[str]:
     """Say each limit in a sentence."""
     metrics = facts.metrics
     ends = words.interval(metrics.result.accuracy)
-    said = [f"{facts.cases} images are few. The interval of the accuracy is {ends}, and that of a class is wider."]
-    if facts.cases >= 1000:
-        said = [f"The interval of the accuracy is {ends}, and that of a class is wider."]
+    few = f"{facts.cases} images are few. " if facts.cases < _FEW else ""
+    said = [f"{few}The interval of the accuracy is {ends}, and that of a class is wider."]
     siblings = words.siblings(metrics.result) or (
         "No groups are known: images of one patient may be on both sides of a split, which flatters every method."
     )
@@ -39,8 +41,8 @@ def repeat(facts: Facts) -> Section:
     blocks: list[Block] = [
         Code("Command", facts.command),
         Text(
-            "The resolved protocol stands under Protocol and in protocol.yaml, the folds are in folds.json, every "
-            "number of this page is in metrics.json and audit.json, every answer in predictions.csv."
+            "The resolved protocol is protocol.yaml, the folds are in folds.json, every answer in predictions.csv, "
+            "what was measured in metrics.json, the audit in audit.json; the paired tests are in this report as JSON."
         ),
     ]
     if facts.losses:

@@ -26,7 +26,7 @@ _RIVAL = (
 def maps(facts: Facts, cards: Sequence[Card]) -> Section:
     """Say how well the map fits the reference masks, and how to read the heat maps."""
     blocks = _overlap(facts)
-    if facts.segmentation and facts.metrics.method == "cvs":
+    if facts.segmentation and facts.explained:
         rival = any(card.rival is not None for card in cards)
         blocks += [
             Text(
@@ -60,7 +60,7 @@ def _overlap(facts: Facts) -> list[Block]:
         said += (
             f" Of the field of view, {predicted} was predicted as {seen}; in the gold masks it is {gold} (means)."
         )
-    blocks: list[Block] = [Text(said), *more.centrelines(facts.numbers, seen)]
+    blocks: list[Block] = [Text(said), *more.centrelines(facts.metrics)]
     if result.dice_working:
         wrong = frozenset(p.case_id for p in facts.predictions if p.predicted != p.label)
         figure = figures.dice(facts.segmentation, wrong, seen)
@@ -103,7 +103,7 @@ def _layout(facts: Facts, cards: Sequence[Card]) -> str:
             "blue lowers it) and why this class rather than the runner-up (red for the derived class, blue for the "
             "runner-up)."
         )
-    if facts.metrics.method == "cvs":
+    if facts.explained:
         return (
             "From left to right: the image; the predicted map; the evidence for the derived class (red raises its "
             "score, blue lowers it)."

@@ -1,5 +1,6 @@
 """What was asked, of which data, by which protocol."""
 
+from collections.abc import Mapping
 from typing import Any
 
 from cvs_med.report import words
@@ -27,7 +28,7 @@ def asked(facts: Facts) -> Section:
             f"Each image was tested once, in {folds}-fold cross-validation, by a model that had not been trained on it."
         )
     ]
-    if facts.metrics.method == "cvs":
+    if facts.explained:
         blocks.append(
             Text(
                 "CvS (classification via segmentation) names for every pixel either background or the class of the "
@@ -80,10 +81,21 @@ def protocol(facts: Facts) -> Section:
         )
     known = [(name, value) for name, value in _settings(facts.settings) if value]
     blocks: list[Block] = [Text(said)]
-    if known:
+    if facts.metrics.selected:
+        blocks.append(_choice(facts.metrics.selected))
+    elif known:
         blocks.append(Table("What was trained", ("setting", "value"), tuple(known), prose=True))
-    blocks.append(Code("protocol.yaml, whole", facts.protocol, folded=True))
+    whole = "protocol.yaml, whole; what it trains is one of the candidates" if facts.metrics.selected else (
+        "protocol.yaml, whole"
+    )
+    blocks.append(Code(whole, facts.protocol, folded=True))
     return Section("protocol", "Protocol", tuple(blocks))
+
+
+def _choice(selected: Mapping[str, int]) -> Table:
+    """Say what each fold could train, and how many trained it."""
+    rows = tuple((name, str(count), f"candidates/{name}/protocol.yaml") for name, count in selected.items())
+    return Table("What each fold chose from, inside its training part", ("protocol", "folds", "in the folder"), rows)
 
 
 def _settings(settings: Any) -> list[tuple[str, str]]:  # noqa: ANN401 - what YAML can hold

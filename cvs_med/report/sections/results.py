@@ -7,7 +7,6 @@ from cvs_med.report.facts import Facts
 from cvs_med.report.figures import Figure
 from cvs_med.report.kept_audit import KeptFinding
 from cvs_med.report.sections import more
-from cvs_med.statistics.metrics import Proportion
 
 _MOST_FOLDS = 20
 """Folds up to which each has a row of its own."""
@@ -22,7 +21,7 @@ def results(facts: Facts) -> Section:
         Text(f"{said} {words.beside_baselines(metrics, facts.differences)}".strip()),
         Beside(_methods(facts), _picture(_forest(facts))),
         Text(metrics.interval_caveat),
-        *more.accuracy_by_group(facts.numbers),
+        *more.accuracy_by_group(metrics),
     ]
     if "mask-area" in metrics.baselines:
         blocks.append(
@@ -32,8 +31,7 @@ def results(facts: Facts) -> Section:
             )
         )
     blocks += _shortcuts(facts)
-    blocks += [Heading("Each class"), Beside(_classes(facts), _picture(figures.confusion(metrics)))]
-    blocks += more.predictive_values(facts.numbers)
+    blocks += [Heading("Each class"), *_confusion(facts), *more.predictive_values(metrics)]
     blocks += [Heading("Each fold"), _folds(facts), Text(_NEVER_POOLED)]
     return Section("results", "Results", tuple(blocks))
 
@@ -54,7 +52,7 @@ def _methods(facts: Facts) -> Table:
     for name, metrics in facts.metrics.compared:
         test = tests.get(name)
         lead = f"{words.signed(test.more)}\n{words.p(test.p_corrected)}" if test else ""
-        rows.append((words.method(name), _share(metrics.accuracy), *_summary(metrics), lead))
+        rows.append((words.method(name), more.share(metrics.accuracy), *_summary(metrics), lead))
     return Table(
         "Accuracy on the same folds, with 95 % intervals. Lead: images that the method has right more than the "
         "baseline, and p of a paired test (signs flipped by group, Holm's correction)",
@@ -66,10 +64,6 @@ def _methods(facts: Facts) -> Table:
 
 def _summary(metrics: Metrics) -> tuple[str, str]:
     return words.percent(metrics.balanced_accuracy), words.number(metrics.mean_auroc)
-
-
-def _share(proportion: Proportion) -> str:
-    return f"{words.counted(proportion)}\n{words.percent(proportion.share)}\n{words.interval(proportion)}"
 
 
 def _forest(facts: Facts) -> Figure:
@@ -110,12 +104,14 @@ def _shortcuts(facts: Facts) -> list[Block]:
         return [heading, Text(unknown, "notice")]
     found = len(audit.graded("found"))
     asked = sum(each.right is not None for each in audit.findings)
-    count = f"{found} of {asked} probes" if found else f"None of {asked} probes"
+    count = f"{found} of {asked} probes were" if found > 1 else f"{found or 'None'} of {asked} probes was"
     introduction = (
-        f"{count} guessed the label better than chance. Each probe sees one thing that is not the disease, or need not "
-        f"be, and guesses the class in {audit.folds} {audit.splits} folds; p is held against {audit.permutations} "
-        "permutations and corrected by Holm. What a probe can use, a network can use too: a result that is no better "
-        "than the best probe is no evidence that the disease was seen."
+        f"{count} shown to guess the label better than chance. Each probe sees one thing that is not the disease, or "
+        f"need not be, and guesses the class in {audit.folds} {audit.splits} folds; p is held against "
+        f"{audit.permutations} permutations and corrected by Holm. What a probe of the pixels can use (colour, "
+        "sharpness, geometry, border), a network can use too: a result that is no better than the best of these is no "
+        "evidence that the disease was seen. Masks, dates, cameras and files are not given to the network; what "
+        "differs with them, such as light or compression, may still be in its pixels."
     )
     rows = tuple(_probe(each) for each in audit.findings if each.right is not None)
     marked = frozenset(n for n, each in enumerate(audit.findings) if each.grade == "found")
@@ -134,10 +130,19 @@ def _probe(finding: KeptFinding) -> tuple[str, ...]:
 
 def _classes(facts: Facts) -> Table:
     rows = [
-        (each.name, _share(each.sensitivity), _share(each.specificity)) for each in facts.metrics.result.classes
+        (each.name, more.share(each.sensitivity), more.share(each.specificity)) for each in facts.metrics.result.classes
     ]
     caption = f"Each class against the others, with 95 % intervals: {words.method(facts.metrics.method)}"
     return Table(caption, ("class", "sensitivity", "specificity"), tuple(rows))
+
+
+def _confusion(facts: Facts) -> list[Block]:
+    """Show which class was taken for which: drawn, or as a table where the classes are too many to be drawn."""
+    metrics = facts.metrics
+    if len(metrics.class_names) <= words.MOST_CLASSES:
+        return [Beside(_classes(facts), _picture(figures.confusion(metrics)))]
+    rows = tuple((name, given, str(count)) for name, given, count in words.confusions(metrics))
+    return [_classes(facts), Table("The most frequent confusions", ("reference class", "class given", "images"), rows)]
 
 
 def _folds(facts: Facts) -> Table:
@@ -146,7 +151,9 @@ def _folds(facts: Facts) -> Table:
         (str(fold.fold), *(words.auroc(metrics.folds[place]) for _, metrics in compared))
         for place, fold in enumerate(facts.metrics.result.folds[:_MOST_FOLDS])
     ]
-    rows.append(("mean", *(words.number(metrics.mean_auroc) for _, metrics in compared)))
+    folds = len(facts.metrics.result.folds)
+    shown = f" (the first {_MOST_FOLDS} of {folds})" if folds > _MOST_FOLDS else ""
+    rows.append(("mean of all", *(words.number(metrics.mean_auroc) for _, metrics in compared)))
     header = ("fold", *(words.method(name) for name, _ in compared))
-    caption = "Macro AUROC, each class against the rest, per fold"
+    caption = f"Macro AUROC, each class against the rest, per fold{shown}; folds are numbered from 0, as their folders"
     return Table(caption, header, tuple(rows), frozenset({len(rows) - 1}))
