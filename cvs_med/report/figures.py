@@ -11,6 +11,7 @@ from matplotlib.figure import Figure as Canvas
 
 from cvs_med.evaluation import RunMetrics
 from cvs_med.report import words
+from cvs_med.report.lettering import legible
 from cvs_med.tables import Segmentation
 
 BLUE = "#0072B2"
@@ -123,5 +124,5 @@ def to_png(canvas: Canvas) -> bytes:
 
 
 def plain(text: str) -> str:
-    """Keep matplotlib from reading a dollar sign in a name as mathematics."""
-    return text.replace("$", r"\$")
+    """Make a name legible, and keep matplotlib from reading a dollar sign in it as mathematics."""
+    return legible(text).replace("$", r"\$")

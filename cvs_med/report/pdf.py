@@ -4,10 +4,8 @@ import base64
 import io
 from collections.abc import Iterator, Sequence
 from functools import cache
-from pathlib import Path
 from xml.sax.saxutils import escape
 
-import matplotlib
 from PIL import Image as Pillow
 from reportlab.lib import colors
 from reportlab.lib.pagesizes import A4
@@ -30,6 +28,7 @@ from reportlab.platypus import (
 )
 from reportlab.platypus import Table as Grid
 
+from cvs_med.report import lettering
 from cvs_med.report.document import (
     Beside,
     Block,
@@ -73,10 +72,9 @@ def render(document: Document) -> bytes:
 
 @cache
 def _letters() -> None:
-    """Register the font that matplotlib brings along: the same letters on every machine, and all signs."""
-    folder = Path(matplotlib.get_data_path(), "fonts", "ttf")
-    for name, file in (("text", "DejaVuSans"), ("bold", "DejaVuSans-Bold"), ("mono", "DejaVuSansMono")):
-        pdfmetrics.registerFont(TTFont(f"cvs-{name}", folder / f"{file}.ttf"))
+    """Register the fonts that the pictures are lettered with."""
+    for name, font in (("text", "DejaVuSans"), ("bold", "DejaVuSans-Bold"), ("mono", "DejaVuSansMono")):
+        pdfmetrics.registerFont(TTFont(f"cvs-{name}", lettering.file(font)))
 
 
 def _style(name: str, size: float, before: float, after: float, font: str = "text", **more: object) -> ParagraphStyle:
@@ -108,8 +106,13 @@ def _number(canvas: Canvas, template: SimpleDocTemplate) -> None:
     canvas.drawRightString(A4[0] - _MARGIN, 9 * mm, f"{template.page}")
 
 
+def _safe(text: str) -> str:
+    """Take the meaning from signs of markup, and write what the font lacks as numbers."""
+    return escape(lettering.legible(text))
+
+
 def _paragraph(text: str, style: str) -> Paragraph:
-    return Paragraph(escape(text).replace("\n", "<br/>"), _STYLES[style])
+    return Paragraph(_safe(text).replace("\n", "<br/>"), _STYLES[style])
 
 
 def _all(blocks: Sequence[Block]) -> Iterator[Flowable]:
@@ -154,7 +157,7 @@ def _one(block: Block) -> Iterator[Flowable]:
 
 def _item(lead: str, rest: str) -> Paragraph:
     start = f'<font name="cvs-bold">{escape(lead)}</font>' if lead else ""
-    return Paragraph(start + escape(rest), _STYLES["plain"])
+    return Paragraph(start + _safe(rest), _STYLES["plain"])
 
 
 def _grid(block: Table) -> Grid:
@@ -206,7 +209,7 @@ def _picture(png: bytes, width: float) -> Image:
 
 def _legend(swatches: Sequence[Swatch], gold: bool) -> Paragraph:
     """Name the colours of the maps, each by a square of its own colour."""
-    named = [_square(each.bright) + (_square(each.dark) if gold else "") + escape(each.name) for each in swatches]
+    named = [_square(each.bright) + (_square(each.dark) if gold else "") + _safe(each.name) for each in swatches]
     said = "; bright: also in the gold mask; dark: not in it; white: in the gold mask, missed" if gold else ""
     return Paragraph(f"In the map: {', '.join(named)}{said}.", _STYLES["plain"])
 
@@ -236,7 +239,7 @@ def _card(card: Card, width: float) -> list[Flowable]:
         height = width * image.height / image.width
     badge = "✓ right" if card.right else "✗ wrong"
     shares = ", ".join(f"{name} {share:.3f}" for name, share in card.probabilities)
-    start = f'<font name="cvs-bold">{badge}: {escape(card.case_id)}</font><br/>'
+    start = f'<font name="cvs-bold">{badge}: {_safe(card.case_id)}</font><br/>'
     said = f"derived {card.derived}, reference {card.reference}; {shares}"
-    text = Paragraph(start + escape(said), _STYLES["cell"])
+    text = Paragraph(start + _safe(said), _STYLES["cell"])
     return [Image(io.BytesIO(jpeg), width, height, hAlign="LEFT"), Spacer(0, 2), text, Spacer(0, 4)]
