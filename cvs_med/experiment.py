@@ -6,9 +6,11 @@ from pathlib import Path
 from safetensors.torch import save
 
 from cvs_med import baselines, environment, run_folder
+from cvs_med.decisions import Decided, Decision, Decisions, apply, decide
 from cvs_med.errors import ProtocolError
 from cvs_med.evaluation import DatasetCard, Folds, read_json
 from cvs_med.folds import as_predictions, run_fold
+from cvs_med.inner import inner_answers
 from cvs_med.protocol import Protocol, dump
 from cvs_med.run_folder import RunFolder
 from cvs_med.selection import Choice, choose, record
@@ -174,6 +176,9 @@ def _run_folds(setups: Setups, folder: RunFolder, parts: Parts) -> None:
     rows: list[Segmentation] = []
     choices: list[Choice] = []
     setup = next(iter(setups.values()))
+    asked = setup.protocol.inner
+    decisions: list[Decision] = []
+    decided: list[Decided] = []
     for number, (train, test) in enumerate(parts):
         name = _ONLY
         if name not in setups:
@@ -182,12 +187,26 @@ def _run_folds(setups: Setups, folder: RunFolder, parts: Parts) -> None:
         setup.observer.stage(f"Fold {number + 1} of {len(parts)}: {len(train)} to learn from, {len(test)} to test")
         found, segmented = run_fold(setups[name], folder.fold(number), number, train, test)
         predictions += found
+        if asked.decides:
+            setup.observer.stage(f"Fold {number + 1}: what its training part decides for these")
+            answers = inner_answers(setups[name], folder.fold(number) / "inner" / name, number, train)
+            decisions.append(decide(number, answers, asked))
+            decided += apply(decisions[-1], found, asked)
         # Folds that chose a protocol without a map still have their rows, which say that nothing is known.
         rows += segmented or [Segmentation(row.case_id, row.fold, None, None, None, None) for row in found]
     if any(row.predicted_fraction is not None for row in rows):
         write_segmentation(folder.path / "segmentation.csv", rows)
     if choices:
         folder.write_json("selection.json", record(choices))
+    if asked.decides:
+        kept = Decisions(
+            calibrated=asked.calibrate,
+            risk=asked.abstain_at_risk,
+            coverage=asked.coverage,
+            folds=decisions,
+            cases=decided,
+        )
+        folder.write_json("decisions.json", kept.model_dump(mode="json"))
     write_predictions(folder.path / "predictions.csv", predictions, setup.dataset.class_names)
 
 

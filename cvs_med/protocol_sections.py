@@ -141,3 +141,11 @@ class Inner(Section):
     """What is decided inside each training part, by a cross-validation of it; by default nothing."""
 
     select: dict[str, str] = Field(default_factory=dict, description="protocols to choose from, with their checksums")
+    calibrate: bool = Field(False, description="fit a temperature")
+    abstain_at_risk: float | None = Field(None, gt=0, lt=1, description="share of answers that may be wrong")
+    coverage: float | None = Field(None, gt=0, lt=1, description="share of prediction sets that shall hold the class")
+
+    @property
+    def decides(self) -> bool:
+        """Whether anything but the protocol is decided inside."""
+        return self.calibrate or self.abstain_at_risk is not None or self.coverage is not None

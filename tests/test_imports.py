@@ -19,7 +19,8 @@ FLOORS = (
         "transforms", "augmentation", "hyperrule", "networks", "statistics", "precision",
     },
     {
-        "cache", "tables", "batches", "features", "embedding", "training", "inference", "evaluation", "baselines",
+        "cache", "tables", "batches", "features", "embedding", "training", "inference", "decisions", "evaluation",
+        "baselines",
         "environment", "reported", "run_folder", "sweep_plan", "sweep_table", "audit",
     },
     {

@@ -27,6 +27,9 @@ _FOLDER = click.Path(path_type=Path, file_okay=False)
 @click.option("--splits", type=click.Choice(["random", "stratified", "grouped"]), help="How the folds are dealt.")
 @click.option("--seed", type=int, help="Seed of folds and training.")
 @click.option("--repeats", type=click.IntRange(2, 1000), help="So many runs, with seeds from --seed on.")
+@click.option("--calibrate", is_flag=True, help="Fit a temperature inside each training part.")
+@click.option("--abstain-at-risk", type=float, help="Send the unsure to a human; this share of the rest may be wrong.")
+@click.option("--coverage", type=float, help="Give sets of classes that hold the right one so often, such as 0.9.")
 @click.option("--device", type=click.Choice(["auto", "cpu", "cuda"]), default="auto", help="Where to compute.")
 @click.option("--precision", type=click.Choice(["auto", "bf16", "fp32"]), help="Numbers to compute with.")
 @click.option("--set", "changes", multiple=True, metavar="KEY=VALUE", help="Change any field: loss.dice_weight=0.")
@@ -47,6 +50,9 @@ def cv(
     splits: str | None,
     seed: int | None,
     repeats: int | None,
+    calibrate: bool,
+    abstain_at_risk: float | None,
+    coverage: float | None,
     device: str,
     precision: str | None,
     changes: tuple[str, ...],
@@ -58,6 +64,9 @@ def cv(
     Stopped at any moment, the same command continues. The run folder holds predictions, metrics, maps with their
     evidence, an overlay for every case, and report.html. With --repeats each seed has such a folder, OUT/seed-K, and
     OUT/repeats.json sums them up.
+
+    --calibrate, --abstain-at-risk and --coverage decide by a cross-validation inside each training part; no test image
+    has a say, and no answer changes its class.
     """
     from cvs_med import datasets
     from cvs_med.cli.machine import accelerator, cache_folder, keep_memory, workers
@@ -77,6 +86,9 @@ def cv(
         "splits.kind": splits,
         "splits.seed": seed,
         "training.precision": precision,
+        "inner.calibrate": calibrate or None,
+        "inner.abstain_at_risk": abstain_at_risk,
+        "inner.coverage": coverage,
     }
     device = accelerator(device)
     settings = asked.settings(fields, changes)

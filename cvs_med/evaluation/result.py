@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from cvs_med.evaluation.decided import DecidedMetrics
 from cvs_med.statistics.intervals import Interval
 from cvs_med.statistics.metrics import PredictiveValue, Proportion
 
@@ -140,7 +141,8 @@ class Balance:
 class RunMetrics:
     """A run folder's method and, on the same folds, its baselines; metrics.json holds exactly this.
 
-    `selected` says, of a run that chose between protocols inside each training part, how often each was chosen.
+    `selected` says, of a run that chose between protocols inside each training part, how often each was chosen;
+    `decided` what else was decided there.
     """
 
     method: str
@@ -151,6 +153,7 @@ class RunMetrics:
     baselines: dict[str, Metrics]
     balance: Balance
     selected: dict[str, int] | None = None
+    decided: DecidedMetrics | None = None
     interval_caveat: str = INTERVAL_CAVEAT
 
     @property

@@ -6,6 +6,7 @@ from dataclasses import asdict, replace
 from pathlib import Path
 
 from cvs_med.errors import RunError
+from cvs_med.evaluation import decided
 from cvs_med.evaluation.files import DatasetCard, Folds, Selected, read_json, read_method
 from cvs_med.evaluation.maps import centreline_overlaps
 from cvs_med.evaluation.measures import balance, by_fold, evaluate, spread
@@ -42,6 +43,7 @@ def measure_run(run: Path) -> RunMetrics:
     maps = run / "segmentation.csv"
     tables = {path.stem: path for path in sorted((run / "baselines").glob("*.csv"))}
     predictions = read_predictions(run / "predictions.csv", names)
+    decisions = decided.read(run)
     segmentation = read_segmentation(maps) if maps.exists() else ()
     return RunMetrics(
         method=read_method(run),
@@ -52,6 +54,7 @@ def measure_run(run: Path) -> RunMetrics:
         baselines={name: _measure(path, read_predictions(path, names), names, folds) for name, path in tables.items()},
         balance=balance(predictions, names),
         selected=read_json(chosen, Selected).chosen if chosen.exists() else None,
+        decided=decided.measure(decisions, predictions, names) if decisions else None,
     )
 
 

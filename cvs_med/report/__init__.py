@@ -1,5 +1,6 @@
 """From a run folder to what a person looks at: metrics.json, figures, an overlay for every case, and the report."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Literal, TypeAlias
 
@@ -44,7 +45,11 @@ def write(run: Path, form: Form = "html") -> Path:
 def _draw(run: Path, known: Facts) -> Document:
     """Write figures and overlays, and put the document together."""
     dice = {row.case_id: row.dice_working for row in known.segmentation}
-    cards = gallery.draw(run, known.predictions, known.metrics.class_names, dice)
+    answered = {each.case_id: each.answered for each in known.decisions.cases} if known.decisions else {}
+    cards = [
+        card if answered.get(card.case_id) is None else replace(card, sent=not answered[card.case_id])
+        for card in gallery.draw(run, known.predictions, known.metrics.class_names, dice)
+    ]
     document = compose.compose(known, cards)
     folder = run / "figures"
     folder.mkdir(exist_ok=True)

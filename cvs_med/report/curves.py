@@ -8,8 +8,13 @@ from cvs_med.statistics.intervals import wilson
 from cvs_med.statistics.selective import Selection
 
 
-def reliability(bins: Sequence[Bin]) -> Figure:
-    """Draw how often answers of each confidence were right, with a Wilson interval for each bin."""
+def reliability(bins: Sequence[Bin], *, after_temperature: bool = False) -> Figure:
+    """Draw how often answers of each confidence were right, with a Wilson interval for each bin.
+
+    Args:
+        bins: of similar confidence.
+        after_temperature: whether these are the confidences after division by the folds' temperatures.
+    """
     canvas, axes = new_canvas(4.4, 4.2)
     axes.plot([0, 100], [0, 100], ":", color="black", linewidth=1)
     for part in bins:
@@ -26,11 +31,13 @@ def reliability(bins: Sequence[Bin]) -> Figure:
     told = "; ".join(
         f"confidence {100 * part.confidence:.0f} %: {100 * part.accuracy:.0f} % of {part.n} right" for part in bins
     )
+    when = " after the temperatures" if after_temperature else ""
     title = (
-        "Reliability. The answers in bins of about equally many, with 95 % intervals and the number of answers; "
+        f"Reliability{when}. The answers in bins of about equally many, with 95 % intervals and the number of answers; "
         "on the dotted line, confidence is what it says"
     )
-    return Figure("reliability", title, f"Reliability diagram. {told}.", to_png(canvas))
+    name = "reliability_after" if after_temperature else "reliability"
+    return Figure(name, title, f"Reliability diagram{when}. {told}.", to_png(canvas))
 
 
 def risk_coverage(curve: Sequence[Selection]) -> Figure:
@@ -42,7 +49,7 @@ def risk_coverage(curve: Sequence[Selection]) -> Figure:
     axes.plot(coverages[-1:], risks[-1:], "o", color=BLUE, markersize=7)
     axes.axhline(risks[-1], color=GREY, linestyle=":", linewidth=1)
     axes.set_xlim(0, 102)
-    axes.set_ylim(0, max(10.0, 1.2 * max(risks)))
+    axes.set_ylim(0, min(102.0, max(10.0, 1.2 * max(risks))))
     axes.set_xlabel("images answered, the surest first, %")
     axes.set_ylabel("wrong among the answers, %")
     axes.grid(alpha=0.4)

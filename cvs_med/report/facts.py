@@ -10,8 +10,9 @@ from typing import Any
 import yaml
 
 from cvs_med.datasets import masks
+from cvs_med.decisions import Decisions
 from cvs_med.errors import RunError
-from cvs_med.evaluation import DatasetCard, Folds, RunMetrics, evaluate_run, read_json
+from cvs_med.evaluation import DatasetCard, Folds, RunMetrics, decided, evaluate_run, read_json
 from cvs_med.report import history, kept_audit
 from cvs_med.report.differences import Difference, against_baselines
 from cvs_med.report.kept_audit import KeptAudit
@@ -38,6 +39,7 @@ class Facts:
         environment: where and how it was run.
         audit: of the data set; None where it was not audited.
         masks: where the masks come from, if they are not the data set's own.
+        decisions: what each training part decided; None where nothing was asked for.
     """
 
     path: Path
@@ -54,6 +56,7 @@ class Facts:
     environment: Mapping[str, str | int | float | None]
     audit: KeptAudit | None
     masks: str | None
+    decisions: Decisions | None = None
 
     @property
     def numbers(self) -> dict[str, Any]:
@@ -114,6 +117,7 @@ def gather(run: Path) -> Facts:
         environment=read_json(run / "environment.json", dict[str, str | int | float | None]),
         audit=kept_audit.read(run),
         masks=masks.describe(run) if (run / masks.ORIGIN).exists() else None,
+        decisions=decided.read(run),
     )
 
 

@@ -5,7 +5,7 @@
   const gallery = document.getElementById("gallery");
   const cards = [...gallery.children];
   const said = document.getElementById("shown");
-  const fields = ["outcome", "reference", "derived", "fold"];
+  const fields = ["outcome", "reference", "derived", "sent", "fold"];
   const orders = {
     error: (a, b) => b.dataset.error - a.dataset.error,
     name: (a, b) => a.dataset.name.localeCompare(b.dataset.name, "en", { numeric: true }),

@@ -40,6 +40,7 @@ class Card:
         dice: its Dice at the working size, if known.
         link: its overlay, relative to the page.
         thumbnail: a JPEG as a data URI.
+        sent: whether it goes to a human by the fold's threshold; None where no threshold was asked for.
     """
 
     case_id: str
@@ -53,6 +54,7 @@ class Card:
     dice: float | None
     link: str
     thumbnail: str
+    sent: bool | None = None
 
 
 def draw(

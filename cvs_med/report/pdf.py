@@ -240,6 +240,7 @@ def _card(card: Card, width: float) -> list[Flowable]:
     badge = "✓ right" if card.right else "✗ wrong"
     shares = ", ".join(f"{name} {share:.3f}" for name, share in card.probabilities)
     start = f'<font name="cvs-bold">{badge}: {_safe(card.case_id)}</font><br/>'
-    said = f"derived {card.derived}, reference {card.reference}; {shares}"
+    human = "; sent to a human" if card.sent else ""
+    said = f"derived {card.derived}, reference {card.reference}; {shares}{human}"
     text = Paragraph(start + _safe(said), _STYLES["cell"])
     return [Image(io.BytesIO(jpeg), width, height, hAlign="LEFT"), Spacer(0, 2), text, Spacer(0, 4)]

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 from cvs_med.evaluation import FoldMetrics, Metrics, RunMetrics, Spread
+from cvs_med.evaluation.decided import Abstained, DecidedMetrics
 from cvs_med.report.differences import Difference
 from cvs_med.statistics.metrics import Proportion
 
@@ -112,6 +113,43 @@ def tested(differences: Sequence[Difference]) -> str:
     ]
     told = [verb + text for text, verb in parts if not text.endswith(" ")]
     return f"On these images and folds it is {listed(told, 'and')}; other folds may say otherwise." if told else ""
+
+
+def decided(found: DecidedMetrics | None) -> list[str]:
+    """Say what was decided inside the training parts did for the test cases, a sentence each."""
+    if found is None:
+        return []
+    said = []
+    if found.calibrated:
+        before, after = found.calibrated.before, found.calibrated.after
+        low, high = min(found.calibrated.temperatures), max(found.calibrated.temperatures)
+        said.append(
+            f"Temperatures of {low:.2f} to {high:.2f}, fitted inside the training parts, change the log loss from "
+            f"{before.log_loss:.3f} to {after.log_loss:.3f}, the Brier score from {before.brier:.3f} to "
+            f"{after.brier:.3f} and the calibration error from {before.calibration_error:.3f} to "
+            f"{after.calibration_error:.3f}; no answer changes its class."
+        )
+    if found.abstained:
+        said.append(_abstained(found.abstained))
+    if found.sets:
+        said.append(
+            f"Sets made to hold the reference class in {percent(found.sets.coverage)} of new images hold it in "
+            f"{sentence(found.sets.holds)}; {found.sets.sizes[1]} of them name one class, {found.sets.sizes[0]} none."
+        )
+    return said
+
+
+def _abstained(found: Abstained) -> str:
+    without = (
+        f" In {found.folds_without} folds no threshold kept the risk inside, so that none of their images is answered."
+        if found.folds_without
+        else ""
+    )
+    return (
+        f"With thresholds that kept wrong answers at {percent(found.risk)} or less inside the training parts, "
+        f"{counted(found.answered)} images are answered, and of these answers {sentence(found.wrong, 'answers')} are "
+        f"wrong. The rest goes to a human: there {counted(found.wrong_among_sent)} would have been wrong.{without}"
+    )
 
 
 def _of(differences: Sequence[Difference]) -> str:

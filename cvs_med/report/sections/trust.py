@@ -5,13 +5,13 @@ import numpy as np
 from cvs_med.report import curves, words
 from cvs_med.report.document import Beside, Block, Picture, Section, Table, Text
 from cvs_med.report.facts import Facts
+from cvs_med.report.sections import decided
 from cvs_med.statistics import calibration, selective
 from cvs_med.statistics.metrics import proportion
 from cvs_med.statistics.selective import Selection
 from cvs_med.types import Floats, Integers
 
 _COVERAGES = (1.0, 0.9, 0.75, 0.5)
-_RISK = 0.05
 
 
 def trust(facts: Facts) -> Section:
@@ -21,53 +21,46 @@ def trust(facts: Facts) -> Section:
     confidences = np.minimum(probabilities.max(axis=1), 1.0)
     right = probabilities.argmax(axis=1) == labels
     curve = selective.risk_coverage(confidences, right)
-    bins = 5 if facts.cases < 200 else 10
-    reliability = curves.reliability(calibration.reliability(labels, probabilities, bins))
+    reliability = curves.reliability(calibration.reliability(labels, probabilities))
     risk = curves.risk_coverage(curve)
     blocks: list[Block] = [
-        Text(_calibrated(labels, probabilities, bins)),
+        Text(_calibrated(facts, labels, probabilities)),
         Beside(Picture(reliability, f"{reliability.title}."), Picture(risk, f"{risk.title}.")),
-        Text(_abstaining(confidences, right)),
+        Text(_abstaining(facts, confidences, right)),
         Table(
             "If only the surest images were answered and the rest sent to a human",
             ("answered", "wrong among them", "95 % interval"),
             tuple(_row(_nearest(curve, wanted)) for wanted in _COVERAGES),
         ),
+        *decided.inside(facts),
     ]
     return Section("calibration", "How far its probabilities can be believed", tuple(blocks))
 
 
-def _calibrated(labels: Integers, probabilities: Floats, bins: int) -> str:
+def _calibrated(facts: Facts, labels: Integers, probabilities: Floats) -> str:
     confidence = float(probabilities.max(axis=1).mean())
     share = float((probabilities.argmax(axis=1) == labels).mean())
     manner = "bolder than it is right" if confidence > share else "humbler than it is right"
-    error = calibration.calibration_error(labels, probabilities, bins)
+    result = facts.metrics.result
     return (
         f"The mean confidence is {words.percent(confidence)}, and {words.percent(share)} are right: on the whole the "
-        f"method is {manner}. Brier score {calibration.brier(labels, probabilities):.3f} (0 to 2; small is good), "
-        f"expected calibration error {error:.3f} over {bins} bins of about equally many; with so few images a bin, it "
-        "is above 0 by chance alone. The curves show the probabilities as the networks gave them: nothing was fitted "
-        "to the test images, and the folds' networks, each with a scale of its own, stand in one figure."
+        f"method is {manner}. Brier score {result.brier:.3f} (0 to 2; small is good), expected calibration error "
+        f"{result.calibration_error:.3f} over 5 bins of about equally many, which is above 0 by chance alone. The "
+        "curves show the probabilities as the networks gave them: nothing was fitted to the test images, and the "
+        "folds' networks, each with a scale of its own, stand in one figure."
     )
 
 
-def _abstaining(confidences: Floats, right: np.typing.NDArray[np.bool_]) -> str:
+def _abstaining(facts: Facts, confidences: Floats, right: np.typing.NDArray[np.bool_]) -> str:
     area = selective.area_under_risk_coverage(confidences, right)
-    assured = selective.assured_threshold(confidences, right, _RISK)
     said = (
         f"Mean risk over all coverages: {area:.3f}; if confidence said nothing, it would be {1 - right.mean():.3f}. "
-        "The thresholds below were read off these very images, so new answers will be wrong more often. "
+        "The coverages below were read off these very images, and promise nothing: new answers will be wrong more "
+        "often."
     )
-    if assured.selection is None:
-        return said + (
-            f"A threshold below which at most {100 * _RISK:.0f} % of future answers are wrong cannot be promised here, "
-            f"with 95 % certainty: it takes at least {assured.needed} answers, all of them right."
-        )
-    return said + (
-        f"Answering only above a confidence of {assured.selection.above:.3f} ({assured.selection.answered} of "
-        f"{right.size} images) keeps the share of wrong answers below {100 * _RISK:.0f} % with 95 % certainty, for "
-        "independent images like these."
-    )
+    if facts.metrics.decided and facts.metrics.decided.abstained:
+        return said
+    return f"{said} With --abstain-at-risk 0.05, a run chooses a threshold inside each training part."
 
 
 def _nearest(curve: tuple[Selection, ...], wanted: float) -> Selection:

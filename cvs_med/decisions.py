@@ -1,0 +1,141 @@
+"""What is decided inside a training part for the cases that are then tested: temperature, threshold, prediction sets.
+
+All three read the inner out-of-fold answers of the training part (`inner.inner_answers`) and nothing of the test part.
+No class changes by them: a temperature makes probabilities bolder or humbler, a threshold says which answers go to a
+human, a set says which classes may be right. The inner networks learnt from fewer cases than the one that is tested;
+what that costs is seen in the test part.
+"""
+
+from collections.abc import Sequence
+
+import numpy as np
+from pydantic import BaseModel, ConfigDict
+
+from cvs_med.protocol_sections import Inner
+from cvs_med.statistics import calibration, conformal, selective
+from cvs_med.types import Floats, Integers, Prediction
+
+_LEAST = 1e-12
+"""Logarithms of probabilities stand in for logits; that of zero would be infinite."""
+
+
+class Decision(BaseModel):
+    """What one training part decided.
+
+    Attributes:
+        fold: number of the fold, from zero.
+        cases: inner answers that it rests on.
+        temperature: what divides the logits; None where it was not asked for.
+        above: confidence above which a case is answered; None where it was not asked for, or `none_answered`.
+        none_answered: whether no threshold kept the risk among the inner answers, so that every case goes to a human.
+        inner_answered: inner answers above the threshold.
+        inner_wrong: how many of these were wrong; at most the wanted share.
+        least: probability from which a class is in the prediction set; None where it was not asked for.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    fold: int
+    cases: int
+    temperature: float | None = None
+    above: float | None = None
+    none_answered: bool = False
+    inner_answered: int | None = None
+    inner_wrong: int | None = None
+    least: float | None = None
+
+
+class Decided(BaseModel):
+    """What the decisions say of one tested case.
+
+    Attributes:
+        case_id: its name.
+        probabilities: of each class, after the temperature where there is one.
+        answered: whether it is answered, not sent to a human; None where that was not asked for.
+        classes: numbers of the classes in its prediction set; None where that was not asked for.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    case_id: str
+    probabilities: tuple[float, ...]
+    answered: bool | None = None
+    classes: tuple[int, ...] | None = None
+
+
+class Decisions(BaseModel):
+    """decisions.json: what was asked for, what each fold decided, and what that says of each case."""
+
+    model_config = ConfigDict(frozen=True)
+
+    calibrated: bool
+    risk: float | None
+    coverage: float | None
+    folds: list[Decision]
+    cases: list[Decided]
+
+
+def decide(fold: int, answers: Sequence[Prediction], asked: Inner) -> Decision:
+    """Decide from the inner answers of a training part.
+
+    Args:
+        fold: number of the fold whose training part it is.
+        answers: to every case of the training part, by networks that had not seen it.
+        asked: what is to be decided.
+    """
+    labels, raw = _arrays(answers)
+    temperature = calibration.fit_temperature(labels, _logits(raw)).value if asked.calibrate else None
+    probabilities = _tempered(raw, temperature)
+    decided = Decision(fold=fold, cases=labels.size, temperature=temperature)
+    if asked.abstain_at_risk is not None:
+        decided = decided.model_copy(update=_threshold(labels, probabilities, asked.abstain_at_risk))
+    if asked.coverage is not None:
+        least = conformal.calibrate(labels, probabilities, asked.coverage).least
+        decided = decided.model_copy(update={"least": least})
+    return decided
+
+
+def apply(decision: Decision, predictions: Sequence[Prediction], asked: Inner) -> list[Decided]:
+    """Say of each tested case what the decision of its fold means."""
+    _, raw = _arrays(predictions)
+    probabilities = _tempered(raw, decision.temperature)
+    return [
+        Decided(
+            case_id=prediction.case_id,
+            probabilities=tuple(map(float, row)),
+            answered=_answered(decision, row) if asked.abstain_at_risk is not None else None,
+            classes=None if decision.least is None else tuple(np.flatnonzero(row >= decision.least).tolist()),
+        )
+        for prediction, row in zip(predictions, probabilities, strict=True)
+    ]
+
+
+def _threshold(labels: Integers, probabilities: Floats, risk: float) -> dict[str, object]:
+    right = probabilities.argmax(axis=1) == labels
+    found = selective.empirical_threshold(_confidences(probabilities), right, risk)
+    if found is None:
+        return {"none_answered": True, "inner_answered": 0, "inner_wrong": 0}
+    return {"above": found.above, "inner_answered": found.answered, "inner_wrong": found.wrong}
+
+
+def _answered(decision: Decision, probabilities: Floats) -> bool:
+    return decision.above is not None and bool(probabilities.max() > decision.above)
+
+
+def _arrays(predictions: Sequence[Prediction]) -> tuple[Integers, Floats]:
+    labels = np.array([each.label for each in predictions], dtype=np.int64)
+    return labels, np.array([each.probabilities for each in predictions], dtype=np.float64)
+
+
+def _logits(probabilities: Floats) -> Floats:
+    logits: Floats = np.log(np.maximum(probabilities, _LEAST))
+    return logits
+
+
+def _tempered(probabilities: Floats, temperature: float | None) -> Floats:
+    return probabilities if temperature is None else calibration.apply_temperature(_logits(probabilities), temperature)
+
+
+def _confidences(probabilities: Floats) -> Floats:
+    surest: Floats = np.minimum(probabilities.max(axis=1), 1.0)
+    return surest

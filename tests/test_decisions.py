@@ -1,0 +1,88 @@
+"""What a training part decides for its test part: no class changes, and what is promised is kept."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from scipy.special import softmax
+
+from cvs_med.decisions import Decision, apply, decide
+from cvs_med.protocol_sections import Inner
+from cvs_med.types import Prediction
+
+
+def answers(seed: int, cases: int, *, bold: float = 1.0) -> list[Prediction]:
+    """Draw labels from known probabilities, and answer with logits that are `bold` times too large."""
+    rng = np.random.default_rng(seed)
+    logits = rng.normal(0, 1.5, (cases, 3))
+    true = softmax(logits, axis=1)
+    labels = [int(rng.choice(3, p=row)) for row in true]
+    given = softmax(bold * logits, axis=1)
+    return [
+        Prediction(f"c{n}", "", 0, label, tuple(map(float, row)))
+        for n, (label, row) in enumerate(zip(labels, given, strict=True))
+    ]
+
+
+def test_a_temperature_takes_back_what_a_network_is_too_bold() -> None:
+    asked = Inner(calibrate=True)
+    decision = decide(2, answers(0, 4000, bold=3.0), asked)
+    assert decision.fold == 2
+    assert decision.temperature == pytest.approx(3, rel=0.1)
+    (decided,) = apply(decision, [Prediction("x", "", 2, 0, (0.7, 0.2, 0.1))], asked)
+    expected = softmax(np.log([0.7, 0.2, 0.1]) / decision.temperature)
+    assert decided.probabilities == pytest.approx(expected)
+    assert decided.answered is None
+    assert decided.classes is None
+
+
+@given(st.integers(0, 1000), st.booleans())
+def test_no_answer_changes_its_class(seed: int, calibrate: bool) -> None:
+    asked = Inner(calibrate=calibrate, abstain_at_risk=0.1, coverage=0.8)
+    tested = answers(seed + 1, 20, bold=2.0)
+    for prediction, decided in zip(tested, apply(decide(0, answers(seed, 30), asked), tested, asked), strict=True):
+        assert int(np.argmax(decided.probabilities)) == prediction.predicted
+        assert calibrate or decided.probabilities == prediction.probabilities
+
+
+def test_a_threshold_keeps_the_risk_among_the_answers_it_was_chosen_by() -> None:
+    known, asked = answers(3, 400), Inner(abstain_at_risk=0.1)
+    decision = decide(0, known, asked)
+    decided = apply(decision, known, asked)
+    given = [p.predicted != p.label for p, each in zip(known, decided, strict=True) if each.answered]
+    assert len(given) == decision.inner_answered
+    assert sum(given) == decision.inner_wrong
+    assert 0 < len(given) < 400
+    assert sum(given) <= 0.1 * len(given)
+
+
+def test_where_no_threshold_keeps_the_risk_every_case_goes_to_a_human() -> None:
+    wrong = [Prediction(f"c{n}", "", 0, 1, (0.9, 0.1)) for n in range(9)]
+    asked = Inner(abstain_at_risk=0.05)
+    decision = decide(0, wrong, asked)
+    assert decision.none_answered
+    assert [each.answered for each in apply(decision, wrong, asked)] == [False] * 9
+
+
+def test_sets_hold_the_class_as_often_as_promised_in_the_mean() -> None:
+    asked, held = Inner(coverage=0.9), []
+    for seed in range(150):
+        tested = answers(10_000 + seed, 40)
+        decided = apply(decide(0, answers(seed, 39), asked), tested, asked)
+        held += [p.label in (each.classes or ()) for p, each in zip(tested, decided, strict=True)]
+    assert 0.88 <= np.mean(held) <= 0.92
+
+
+def test_probabilities_of_zero_are_no_hindrance() -> None:
+    sure = [Prediction(f"c{n}", "", 0, n % 2, (1.0, 0.0) if n % 3 else (0.0, 1.0)) for n in range(12)]
+    asked = Inner(calibrate=True, abstain_at_risk=0.3, coverage=0.5)
+    decision = decide(0, sure, asked)
+    assert decision.temperature is not None
+    assert np.isfinite(decision.temperature)
+    for decided in apply(decision, sure, asked):
+        assert sum(decided.probabilities) == pytest.approx(1)
+
+
+def test_a_decision_survives_its_file() -> None:
+    decision = decide(1, answers(5, 50), Inner(calibrate=True, abstain_at_risk=0.2, coverage=0.9))
+    assert Decision.model_validate_json(decision.model_dump_json()) == decision
