@@ -9,6 +9,8 @@ import streamlit as st
 
 from cvs_med.errors import ReviewError
 from cvs_med.review import launch, worklist
+from cvs_med.review.flags import Flags
+from cvs_med.review.flags import of_run as measure_flags
 from cvs_med.review.records import check_reader
 from cvs_med.review.run import FinishedRun, open_run
 from cvs_med.review.store import Store, open_store
@@ -24,6 +26,22 @@ def opened(settings: launch.Settings) -> tuple[FinishedRun, Store]:
 def run() -> FinishedRun:
     """Give the run that is reviewed."""
     return opened(launch.settings())[0]
+
+
+@st.cache_resource(show_spinner="Measuring the photographs")
+def flags(run_digest: str) -> Flags:
+    """Give what stands out in the cases of the run."""
+    return measure_flags(run())
+
+
+def forget_flags() -> None:
+    """Have the flags read again."""
+    flags.clear()
+
+
+def forget_trial() -> None:
+    """Forget a photograph that was handed in."""
+    st.session_state.pop("trial", None)
 
 
 def store() -> Store:
@@ -118,9 +136,11 @@ def blinded() -> bool:
 
 
 def rows() -> list[Row]:
-    """List all cases for this reader, least certain first."""
+    """List all cases for this reader, flagged ones first, then least certain first."""
     kept, digest = store(), run().digest
-    return worklist.rows(run(), kept.answers(digest), kept.masks(digest), reader(), blinded=blinded())
+    return worklist.rows(
+        run(), kept.answers(digest), kept.masks(digest), reader(), blinded=blinded(), flags=flags(digest)
+    )
 
 
 def open_case(number: int | None) -> None:

@@ -24,12 +24,14 @@ def app(run: Path, data_dir: Path | None, store: str | None, port: int, address:
     Needs neither a GPU nor the network. The page answers to this machine alone, unless --address says otherwise: it
     knows no passwords. Ctrl-C ends it; what was answered is stored by then.
     """
-    from cvs_med.review import launch
+    from cvs_med.review import flags, launch
     from cvs_med.review.run import open_run
     from cvs_med.review.store import open_store
 
-    open_run(run, data_dir)  # what is wrong with the run or the store is said here, not in the browser
+    finished = open_run(run, data_dir)  # what is wrong with the run or the store is said here, not in the browser
     open_store(run / "reviews", store)
+    click.echo(f"Measuring {len(finished.ids)} photographs, once")
+    flags.of_run(finished)
     click.echo(f"Reviewing {run}: http://localhost:{port}")
     command, environment = launch.command(run, data_dir, store, port, address)
     os.execve(sys.executable, command, {**os.environ, **environment})

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import cvs_med
 from cvs_med.errors import ReviewError
+from cvs_med.review.upload import LARGEST_MEGABYTES
 
 RUN, DATA_DIR, STORE = "CVS_MED_APP_RUN", "CVS_MED_APP_DATA_DIR", "CVS_MED_APP_STORE"
 
@@ -37,7 +38,7 @@ def command(
         "server.port": str(port),
         "server.headless": "true",
         "server.fileWatcherType": "none",
-        "server.maxUploadSize": "50",
+        "server.maxUploadSize": str(LARGEST_MEGABYTES),
         "browser.gatherUsageStats": "false",
         "client.toolbarMode": "minimal",
         "theme.primaryColor": "#0b63a5",  # Streamlit's own red would make every answer look like an alarm

@@ -74,7 +74,7 @@ def thumbnail(run: FinishedRun, case_id: str, side: int = 72) -> str:
         RunError: the case's file is missing or damaged.
     """
     case = case_maps.load(run.path, run.predictions[case_id])
-    small = _jpeg(Image.fromarray(case.image).resize((side, side), Image.Resampling.BOX), 80)
+    small = jpeg(Image.fromarray(case.image).resize((side, side), Image.Resampling.BOX), 80)
     return f"data:image/jpeg;base64,{base64.b64encode(small).decode()}"
 
 
@@ -125,16 +125,17 @@ def _content(files: Case) -> tuple[bytes, str]:
     kind = _SHOWN_BY_BROWSERS.get(files.image.suffix.lower()) if isinstance(files.image, Path) else None
     if kind and isinstance(files.image, Path):
         return files.image.read_bytes(), f"image/{kind}"
-    return _jpeg(Image.fromarray(read_image(files.image)), 95), "image/jpeg"
+    return jpeg(Image.fromarray(read_image(files.image)), 95), "image/jpeg"
 
 
 def _small(case: CaseMap, problem: str) -> Photograph:
     height, width, _ = case.image.shape
     place = Geometry(height, width, 0, 0, height, width, height)
-    return Photograph(_jpeg(Image.fromarray(case.image), 92), "image/jpeg", place, native=False, problem=problem)
+    return Photograph(jpeg(Image.fromarray(case.image), 92), "image/jpeg", place, native=False, problem=problem)
 
 
-def _jpeg(image: Image.Image, quality: int) -> bytes:
+def jpeg(image: Image.Image, quality: int) -> bytes:
+    """Encode a picture as JPEG, without anything but its pixels."""
     stream = io.BytesIO()
     image.save(stream, "JPEG", quality=quality)
     return stream.getvalue()
