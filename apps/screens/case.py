@@ -3,7 +3,7 @@
 import streamlit as st
 
 from cvs_med.errors import CvsMedError
-from cvs_med.review import corrections, worklist
+from cvs_med.review import corrections, provenance, worklist
 from cvs_med.review.launch import settings
 from cvs_med.review.records import GRADABILITIES, Answer, Verdict
 from cvs_med.review.screen import Desk, Screen
@@ -114,6 +114,8 @@ def _store(row: Row, after: int | None, verdict: Verdict, diagnosis: str | None)
                 shown_at=state["shown_at"],
                 answered_at=session.now(),
                 mask_digest=drawn.content if drawn else None,
+                image_digest=provenance.of_photograph(run, row.case_id),
+                model_digest=provenance.of_network(run, row.case_id),
             )
         )
     except CvsMedError as error:
