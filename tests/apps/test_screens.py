@@ -340,3 +340,42 @@ def test_without_networks_the_page_says_what_is_missing(start: Start, run_folder
 def test_without_torch_the_page_says_so(start: Start, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("cvs_med.review.upload.find_spec", lambda _: None)
     assert "torch, which is not installed" in texts(fine(start("try")))
+
+
+def with_login(monkeypatch: pytest.MonkeyPatch, user: dict[str, object], admins: str = "") -> None:
+    """Have the pages ask Streamlit's login, which says this of the user."""
+    import screens.session
+    from cvs_med.review import launch
+
+    monkeypatch.setenv(launch.LOGIN, "1")
+    monkeypatch.setenv(launch.ADMINS, admins)
+    monkeypatch.setattr(screens.session, "user", lambda: user)
+
+
+def test_with_a_login_a_name_in_the_address_is_not_believed(start: Start, monkeypatch: pytest.MonkeyPatch) -> None:
+    app = start()
+    with_login(monkeypatch, {"is_logged_in": False})
+    app.query_params["reader"] = "Eve"
+    app.run()
+    assert "Log in" in texts(app)
+    assert not app.dataframe
+    with_login(monkeypatch, {"is_logged_in": True, "email": "ada@eye.example", "email_verified": True})
+    app.query_params["reader"] = "Eve"
+    app.run()
+    assert app.session_state["reader"] == "ada@eye.example"
+    with_login(monkeypatch, {"is_logged_in": True, "email": "eve@eye.example", "email_verified": False})
+    assert "verified" in texts(app.run())
+
+
+def test_a_reader_sees_their_own_summary_and_an_admin_that_of_all(
+    start: Start, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    press(start("case", case=1, reader="Bob"), "Agree")
+    press(start("case", case=1, reader="Ada"), "Agree")
+    monkeypatch.setenv("CVS_MED_APP_ADMINS", "Ada")
+    everyone = fine(start("summary", reader="Ada"))
+    assert set(everyone.dataframe[0].value["Reader"]) == {"Ada", "Bob"}
+    own = fine(start("summary", reader="Bob"))
+    assert set(own.dataframe[0].value["Reader"]) == {"Bob"}
+    own.toggle[0].set_value(False).run()
+    assert not own.get("download_button")

@@ -11,6 +11,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from sqlalchemy import Engine, create_engine
+
+from cvs_med.review import store
 
 
 def _program(name: str) -> str | None:
@@ -62,14 +65,19 @@ def _await(port: int) -> None:
 
 
 @pytest.fixture
-def new_database(postgres: str) -> str:
-    """The URL of a database of the test's own."""
+def new_database(postgres: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+    """The URL of a database of the test's own; what a store keeps open is closed afterwards."""
     import psycopg
+
+    opened: list[Engine] = []
+    monkeypatch.setattr(store, "create_engine", lambda url: opened.append(create_engine(url)) or opened[-1])
 
     name = f"d{os.urandom(6).hex()}"
     with psycopg.connect(postgres.replace("+psycopg", "") + "postgres", autocommit=True) as connection:
         connection.execute(f"CREATE DATABASE {name}")
-    return postgres + name
+    yield postgres + name
+    for engine in opened:
+        engine.dispose()
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])

@@ -3,6 +3,7 @@
 import shutil
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -117,3 +118,13 @@ def test_a_folder_without_a_run_or_a_wrong_data_folder_is_refused(finished_run: 
     (tmp_path / "dataset.json").write_bytes((finished_run / "dataset.json").read_bytes())
     with pytest.raises(CvsMedError, match="finished run"):
         open_run(tmp_path)
+
+
+def test_a_run_on_the_disc_shows_its_layers_around_the_disc(finished_run: Path, phantom_folder: Path) -> None:
+    from cvs_med.transforms import prepare
+
+    run = replace(open_run(finished_run, phantom_folder), crop="disc")
+    files = run.cases[run.ids[0]]
+    prepared = prepare(files, size=64, crop="disc")
+    case = case_maps.CaseMap(prepared.image.permute(1, 2, 0).numpy(), None, None, None, None)
+    assert pictures.photograph(run, run.ids[0], case).place == prepared.geometry
