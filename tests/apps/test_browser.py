@@ -200,12 +200,12 @@ def faults(page: Any) -> list[tuple[str, str]]:  # noqa: ANN401
 @pytest.mark.parametrize("width", [1440, 1024, 800])
 def test_no_page_has_a_serious_fault_or_is_cut(page: Any, address: str, tmp_path: Path, width: int) -> None:  # noqa: ANN401
     page.set_viewport_size({"width": width, "height": 900})
-    marks = {"worklist": "canvas", "case": "[data-shown]", "correction": "[data-shown]", "summary": "h4", "try": "h4"}
+    marks = {"": "canvas", "case": "[data-shown]", "correction": "[data-shown]", "summary": "h4", "try": "h4"}
     for name, mark in marks.items():
         page.goto(f"{address}/{name}?reader=Ada&case=1")
         page.locator(mark).first.wait_for()
         page.wait_for_timeout(500)
         folder = Path(os.environ.get("CVS_MED_SCREENSHOTS", tmp_path))
-        page.screenshot(path=folder / f"{name}-{width}.png")
+        page.screenshot(path=folder / f"{name or 'worklist'}-{width}.png")
         assert faults(page) == [], name
         assert page.evaluate("document.documentElement.scrollWidth") <= width, name
