@@ -3,7 +3,7 @@
 import streamlit as st
 
 from cvs_med.errors import CvsMedError
-from screens import case, correction, session, summary, worklist
+from screens import case, correction, session, summary, trial, worklist
 
 st.set_page_config(
     page_title="cvs-med review",
@@ -18,12 +18,15 @@ pages = {
     "worklist": st.Page(worklist.show, title="Worklist", url_path="worklist", default=True),
     "case": st.Page(case.show, title="Case", url_path="case"),
     "correction": st.Page(correction.show, title="Mask correction", url_path="correction"),
+    "try": st.Page(trial.show, title="Try an image", url_path="try"),
     "summary": st.Page(summary.show, title="Summary", url_path="summary"),
 }
 session.remember_pages(pages)
 try:
     page = st.navigation(list(pages.values()), position="top")
     if session.sign_in():
+        if page is not pages["try"]:
+            session.forget_trial()
         page.run()
 except CvsMedError as error:
     st.error(str(error), icon=":material/error:")

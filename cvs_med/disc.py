@@ -21,6 +21,9 @@ from cvs_med.types import Array
 DIAMETER: Final = 1 / 7
 """Diameter of a disc, as a share of that of the field of view."""
 
+DISC_DIAMETERS: Final = 2.8
+"""Side of the box around an optic disc, in diameters of a disc: room for a search that is off by most of one."""
+
 _WORKING: Final = 280
 """Diameter of the field of view in the pixels that are searched."""
 
@@ -72,6 +75,15 @@ def locate(pixels: Array, view: Mask) -> Disc:
     return Disc(
         int((row + 0.5) * view.shape[0] / height), int((column + 0.5) * view.shape[1] / width), field * DIAMETER
     )
+
+
+def surroundings(pixels: Array, view: Mask) -> Mask:
+    """Mark the square around the optic disc, (H, W), as far as it lies in the photograph; arguments as of `locate`."""
+    found = locate(pixels, view)
+    half = round(found.diameter * DISC_DIAMETERS / 2)
+    kept = np.zeros_like(view)
+    kept[max(0, found.row - half) : found.row + half + 1, max(0, found.column - half) : found.column + half + 1] = True
+    return kept
 
 
 def _shrink(pixels: Array, view: Mask, factor: float) -> tuple[Plane, Mask]:

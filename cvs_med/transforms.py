@@ -15,16 +15,13 @@ from PIL import Image
 from torch import Tensor
 from torch.nn.functional import interpolate
 
-from cvs_med.disc import locate
+from cvs_med.disc import surroundings
 from cvs_med.errors import DataError, Problem
 from cvs_med.geometry import Geometry, around
 from cvs_med.images import Mask, read_field_of_view, read_foreground, read_image
 from cvs_med.types import Array, Case, Packed
 
 Crop: TypeAlias = Literal["field_of_view", "disc", "none"]
-
-DISC_DIAMETERS = 2.8
-"""Side of the box around an optic disc, in diameters of a disc: room for a search that is off by most of one."""
 
 RECIPE_VERSION = 1
 """Part of the cache's key; raise it whenever `prepare` gives other pixels for the same files."""
@@ -92,17 +89,8 @@ def square(pixels: Array, view: Mask, mask: Mask | None, *, size: int, crop: Cro
 def _kept(pixels: Array, view: Mask, crop: Crop) -> Mask:
     """Mark what a crop keeps, in the pixels of the photograph."""
     if crop == "disc":
-        return _around_disc(pixels, view)
+        return surroundings(pixels, view)
     return view if crop == "field_of_view" else np.ones_like(view)
-
-
-def _around_disc(pixels: Array, view: Mask) -> Mask:
-    """Mark the square around the optic disc, as far as it lies in the photograph."""
-    found = locate(pixels, view)
-    half = round(found.diameter * DISC_DIAMETERS / 2)
-    kept = np.zeros_like(view)
-    kept[max(0, found.row - half) : found.row + half + 1, max(0, found.column - half) : found.column + half + 1] = True
-    return kept
 
 
 def prepare_packed(cases: Sequence[Case], *, size: int) -> tuple[Tensor, Tensor, Geometry] | None:

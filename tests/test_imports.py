@@ -27,8 +27,8 @@ FLOORS = (
         "setup", "folds", "experiment", "propagation", "comparison", "sweep", "sweep_masks", "transfer",
         "annotation_cost", "repeats", "inner", "selection",
     },
-    {"report", "review"},
-    {"prediction", "benchmark", "final_model", "export"},
+    {"report"},
+    {"prediction", "benchmark", "final_model", "export", "review"},
     {"cli"},
 )  # fmt: skip
 

@@ -3,7 +3,7 @@
 import streamlit as st
 
 from cvs_med.errors import CvsMedError
-from cvs_med.review import corrections, worklist
+from cvs_med.review import corrections, provenance, worklist
 from cvs_med.review.launch import settings
 from cvs_med.review.records import GRADABILITIES, Answer, Verdict
 from cvs_med.review.screen import Desk, Screen
@@ -11,16 +11,17 @@ from cvs_med.review.worklist import Row
 from screens import session, viewer
 
 
-@st.cache_resource(show_spinner=False)
-def _desk(run_digest: str) -> Desk:
-    return Desk(session.opened(settings())[0])
+@st.cache_resource(show_spinner=False, max_entries=1)
+def _desk(run_digest: str, likeness_known: bool) -> Desk:
+    return Desk(session.opened(settings())[0], session.flags(run_digest))
 
 
 def show() -> None:
     """Show the open case, and begin to make the next one."""
     listed = session.rows()
     row = session.current(listed)
-    desk = _desk(session.run().digest)
+    digest = session.run().digest
+    desk = _desk(digest, session.flags(digest).unlike is not None)
     screen = desk.screen(row.case_id)
     rest = worklist.following(listed, row.number)
     after = next(iter(rest), None)
@@ -113,6 +114,8 @@ def _store(row: Row, after: int | None, verdict: Verdict, diagnosis: str | None)
                 shown_at=state["shown_at"],
                 answered_at=session.now(),
                 mask_digest=drawn.content if drawn else None,
+                image_digest=provenance.of_photograph(run, row.case_id),
+                model_digest=provenance.of_network(run, row.case_id),
             )
         )
     except CvsMedError as error:

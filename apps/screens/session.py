@@ -8,7 +8,9 @@ from typing import Any, cast
 import streamlit as st
 
 from cvs_med.errors import ReviewError
-from cvs_med.review import launch, worklist
+from cvs_med.review import access, launch, worklist
+from cvs_med.review.flags import Flags
+from cvs_med.review.flags import of_run as measure_flags
 from cvs_med.review.records import check_reader
 from cvs_med.review.run import FinishedRun, open_run
 from cvs_med.review.store import Store, open_store
@@ -24,6 +26,22 @@ def opened(settings: launch.Settings) -> tuple[FinishedRun, Store]:
 def run() -> FinishedRun:
     """Give the run that is reviewed."""
     return opened(launch.settings())[0]
+
+
+@st.cache_resource(show_spinner="Measuring the photographs")
+def flags(run_digest: str) -> Flags:
+    """Give what stands out in the cases of the run."""
+    return measure_flags(run())
+
+
+def forget_flags() -> None:
+    """Have the flags read again."""
+    flags.clear()
+
+
+def forget_trial() -> None:
+    """Forget a photograph that was handed in."""
+    st.session_state.pop("trial", None)
 
 
 def store() -> Store:
@@ -42,7 +60,12 @@ def go(page: str) -> None:
 
 
 def sign_in() -> bool:
-    """Ask for the reader's name once; the address keeps it when the page is loaded again."""
+    """Ask for the reader's name once; the address keeps it when the page is loaded again.
+
+    With a login the name is what the login says, and what the address says is not believed.
+    """
+    if launch.settings().login and not _logged_in():
+        return False
     _recall()
     _keep_address()
     if "reader" in st.session_state:
@@ -66,6 +89,29 @@ def sign_in() -> bool:
     return False
 
 
+def user() -> Mapping[str, Any]:
+    """Give what the login says of the reader; `is_logged_in` is false before."""
+    return cast(Mapping[str, Any], st.user)
+
+
+def _logged_in() -> bool:
+    told = user()
+    if told.get("is_logged_in"):
+        st.session_state["reader"] = access.name_of(told)
+        return True
+    st.session_state.pop("reader", None)
+    st.title("Who is reading?")
+    st.button("Log in", type="primary", on_click=st.login)
+    st.caption("For research. Not a medical device.")
+    return False
+
+
+def admin() -> bool:
+    """Say whether the reader sees all readers and may take files away."""
+    settings = launch.settings()
+    return access.role(reader(), settings.admins, login=settings.login) == "admin"
+
+
 def _recall() -> None:
     """Take reader and case from the address, where they are after a reload."""
     if "reader" not in st.session_state and "reader" in st.query_params:
@@ -85,7 +131,8 @@ def _keep_address() -> None:
 
 
 def _address() -> dict[str, str]:
-    kept = {"reader": st.session_state.get("reader"), "case": st.session_state.get("number")}
+    name = None if launch.settings().login else st.session_state.get("reader")
+    kept = {"reader": name, "case": st.session_state.get("number")}
     return {name: str(value) for name, value in kept.items() if value is not None}
 
 
@@ -99,7 +146,11 @@ def _sidebar() -> None:
             value=True,
             help="Hide the reference and the file's name, which may tell it, until you have answered a case.",
         )
-        if st.button("Change reader"):
+        if not admin():
+            st.caption("You see your own reviews; an admin sees those of all.")
+        if launch.settings().login:
+            st.button("Log out", on_click=st.logout)
+        elif st.button("Change reader"):
             for name in ("reader", "number", "token"):
                 st.session_state.pop(name, None)
             st.query_params.clear()
@@ -118,9 +169,11 @@ def blinded() -> bool:
 
 
 def rows() -> list[Row]:
-    """List all cases for this reader, least certain first."""
+    """List all cases for this reader, flagged ones first, then least certain first."""
     kept, digest = store(), run().digest
-    return worklist.rows(run(), kept.answers(digest), kept.masks(digest), reader(), blinded=blinded())
+    return worklist.rows(
+        run(), kept.answers(digest), kept.masks(digest), reader(), blinded=blinded(), flags=flags(digest)
+    )
 
 
 def open_case(number: int | None) -> None:

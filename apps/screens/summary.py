@@ -13,6 +13,8 @@ def show() -> None:
     run, store = session.run(), session.store()
     listed = session.rows()
     answers = store.answers(run.digest)
+    if not session.admin():
+        answers = [answer for answer in answers if answer.reader == session.reader()]
     done = all(row.done for row in listed)
     st.markdown("#### Summary")
     if not answers:
@@ -29,7 +31,7 @@ def show() -> None:
         "Cohen's kappa: 1 is full agreement, 0 what chance gives. Cases on which a reader could not tell are left out."
     )
     _matrix(found.comparisons)
-    if unhidden:
+    if unhidden and session.admin():
         _downloads()
 
 

@@ -35,20 +35,26 @@ def _filtered(listed: list[Row]) -> list[Row]:
     search, classes, state = st.columns([2, 3, 2], vertical_alignment="bottom")
     text = search.text_input("Search", placeholder="number or name", key="search")
     derived = classes.multiselect("Model says", session.run().class_names, key="derived")
-    status = state.segmented_control("Show", ["all", "to do", "done"], default="all", required=True, key="status")
+    status = state.segmented_control(
+        "Show", ["all", "to do", "done", "flagged"], default="all", required=True, key="status"
+    )
     return worklist.matching(listed, text=text, derived=derived, status=status or "all")
 
 
 def _page(chosen: list[Row]) -> list[Row]:
     """Cut a long list into pages, since each row has a picture to be made."""
     pages = -(-len(chosen) // _PAGE)
-    said = "Least certain first. Click a row to open the case."
+    said = "Flagged first, then least certain. Click a row to open the case."
     if pages == 1:
         st.caption(f"{len(chosen)} cases. {said}")
         return chosen
     number = st.number_input(f"Page of {pages}", 1, pages, 1, width=160)
     st.caption(f"{len(chosen)} cases. {said}")
     return chosen[_PAGE * (number - 1) : _PAGE * number]
+
+
+def _spread(row: Row) -> str:
+    return "" if row.spread is None else f"{row.spread[0]:.2f} to {row.spread[1]:.2f}"
 
 
 def _table(chosen: list[Row]) -> None:
@@ -59,8 +65,10 @@ def _table(chosen: list[Row]) -> None:
         "You": ["" if not row.done else row.status for row in chosen],
         "Model says": [row.derived for row in chosen],
         "Probability": [row.probability for row in chosen],
+        "Spread": [_spread(row) for row in chosen],
         "Next": [row.runner_up for row in chosen],
         "Lead": [row.lead for row in chosen],
+        "Flags": ["; ".join(row.flags) for row in chosen],
         "Reference": ["hidden" if row.reference is None else row.reference for row in chosen],
         "Others": [row.others for row in chosen],
         "Masks": [row.masks for row in chosen],
@@ -68,12 +76,20 @@ def _table(chosen: list[Row]) -> None:
     config = {
         "Photograph": st.column_config.ImageColumn(width=90),
         "Probability": st.column_config.ProgressColumn(format="%.2f", min_value=0, max_value=1, width=110),
+        "Spread": st.column_config.TextColumn(
+            help="Least and most probability over the networks of this run's repeats; a run without repeats has one "
+            "network a case.",
+            width=90,
+        ),
+        "Flags": st.column_config.TextColumn(help="What is unusual in the photograph. Such cases come first."),
         "Lead": st.column_config.NumberColumn(
             format="%.2f", help="Probability by which the model prefers its class to the next one.", width=60
         ),
         "Others": st.column_config.NumberColumn(help="Other readers who have answered.", width=60),
         "Masks": st.column_config.NumberColumn(help="Corrected versions of the mask.", width=60),
     }
+    if not session.run().repeats:
+        del table["Spread"]
     selection = st.dataframe(
         table,
         column_config=config,

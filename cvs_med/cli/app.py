@@ -17,19 +17,24 @@ _FOLDER = click.Path(path_type=Path, file_okay=False, exists=True)
               help="Database URL of the reviews.  [default: in the run folder]")
 @click.option("--port", type=click.IntRange(1024, 65535), default=8501, show_default=True, help="Port of the page.")
 @click.option("--address", default="localhost", show_default=True,
-              help="Who is answered: localhost is this machine alone, 0.0.0.0 all that reach it.")
-def app(run: Path, data_dir: Path | None, store: str | None, port: int, address: str) -> None:
+              help="Who is answered: localhost is this machine alone, 0.0.0.0 all that reach it, with a login only.")
+@click.option("--admin", "admins", multiple=True, metavar="READER",
+              help="Who sees all readers and takes files away; may be repeated.  [default: all without a login]")
+def app(run: Path, data_dir: Path | None, store: str | None, port: int, address: str, admins: tuple[str, ...]) -> None:
     """Review a finished run in a browser on this machine: diagnosis, overlay, your answer, corrected masks.
 
-    Needs neither a GPU nor the network. The page answers to this machine alone, unless --address says otherwise: it
-    knows no passwords. Ctrl-C ends it; what was answered is stored by then.
+    Needs neither a GPU nor the network. The page answers to this machine alone; to others only if Streamlit's login
+    (OpenID Connect) is configured in .streamlit/secrets.toml. Ctrl-C ends it; what was answered is stored by then.
     """
-    from cvs_med.review import launch
+    from cvs_med.review import access, flags, launch
     from cvs_med.review.run import open_run
     from cvs_med.review.store import open_store
 
-    open_run(run, data_dir)  # what is wrong with the run or the store is said here, not in the browser
+    shown = launch.Settings(run, data_dir, store, access.login_configured(), frozenset(admins))
+    command, environment = launch.command(shown, port, address)
+    finished = open_run(run, data_dir)  # what is wrong with the run or the store is said here, not in the browser
     open_store(run / "reviews", store)
+    click.echo(f"Measuring {len(finished.ids)} photographs, once")
+    flags.of_run(finished)
     click.echo(f"Reviewing {run}: http://localhost:{port}")
-    command, environment = launch.command(run, data_dir, store, port, address)
     os.execve(sys.executable, command, {**os.environ, **environment})

@@ -17,7 +17,7 @@ _DATA = click.option("--data-dir", type=_FOLDER, help="Folder of its data set.  
 
 @click.group()
 def review() -> None:
-    """Take answers and corrected masks out of the store that `cvs-med app` writes, and check it."""
+    """Take answers and corrected masks out of the store that `cvs-med app` writes, add others, and check it."""
 
 
 @review.command()
@@ -65,6 +65,38 @@ def export(run: Path, store: str | None, out: Path) -> None:
         content = exports.as_pdf(finished, summary.summarise(finished, answers))
     write_bytes(out, content)
     click.echo(f"{out}: {len(answers)} answers")
+
+
+@review.command("import")
+@_RUN
+@_STORE
+@click.option(
+    "--from",
+    "source",
+    type=click.Path(path_type=Path, dir_okay=False, exists=True),
+    required=True,
+    help="File that `review export` wrote as .json.",
+)
+def take_in(run: Path, store: str | None, source: Path) -> None:
+    """Add the reviews of an exported file; what is there already is not added twice."""
+    from cvs_med.review import taking_in
+
+    added = taking_in.from_file(*_open(run, store), source)
+    click.echo(f"{added.answers} answers and {added.masks} masks were new.")
+
+
+@review.command()
+@_RUN
+@_STORE
+@click.option("--from", "source", required=True, help="Database URL, or folder of reviews, to take them from.")
+def merge(run: Path, store: str | None, source: str) -> None:
+    """Add the reviews of this run in another store; what is there already is not added twice."""
+    from cvs_med.review import taking_in
+    from cvs_med.review.store import open_other
+
+    finished, opened = _open(run, store)
+    added = taking_in.from_store(finished, opened, open_other(source, run / "reviews"))
+    click.echo(f"{added.answers} answers and {added.masks} masks were new.")
 
 
 @review.command()

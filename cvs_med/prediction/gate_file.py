@@ -23,6 +23,7 @@ from cvs_med.prediction.gates import FalseAlarms, Gates, Sample
 from cvs_med.prediction.quality import MEASURES
 from cvs_med.report import case_maps
 from cvs_med.tables import write_bytes
+from cvs_med.types import Floats
 
 FILE: Final = "gates.safetensors"
 _MOST = 400
@@ -44,17 +45,21 @@ def of_run(run: Path, ensemble: Ensemble, step: Callable[[int, int], None], *, k
     """
     if keep and (run / FILE).exists():
         return read(run / FILE)
-    samples, folds = _samples(run)
+    samples, names, folds = _samples(run)
+    seen: list[Floats] = []
     done = iter(range(1, len(samples) + 1))
 
     def pooled(image: torch.Tensor, view: torch.Tensor) -> torch.Tensor:
         features = ensemble.pooled(image, view)
+        seen.append(features.numpy())
         step(next(done), len(samples))
         return features
 
     fitted = gates.fit(samples, folds, pooled)
     if keep:
         with suppress(OSError):
+            unlike = dict(zip(names, gates.unlike(np.stack(seen), folds), strict=True))
+            write_bytes(run / gates.UNLIKE, json.dumps({"unlike": unlike}, indent=2).encode())
             write(run / FILE, fitted)
     return fitted
 
@@ -84,17 +89,19 @@ def read(path: Path) -> Gates:
         raise RunError(f"{path}: expected the gates of a run, found {error}. Delete the file.") from error
 
 
-def _samples(run: Path) -> tuple[list[Sample], list[list[int]]]:
-    """Read the photographs of a run's folds, evenly thinned where there are many."""
+def _samples(run: Path) -> tuple[list[Sample], list[str], list[list[int]]]:
+    """Read the photographs of a run's folds, with their cases' ids, evenly thinned where there are many."""
     folds = read_json(run / "folds.json", Folds).folds
     every = -(-sum(map(len, folds)) // _MOST)
     samples: list[Sample] = []
+    names: list[str] = []
     positions = []
     for number, fold in enumerate(folds):
         chosen = fold[::every]
         positions.append(list(range(len(samples), len(samples) + len(chosen))))
+        names += chosen
         samples += [sample(run / f"fold-{number}" / "maps" / f"{case}.npz") for case in chosen]
-    return samples, positions
+    return samples, names, positions
 
 
 def sample(path: Path) -> Sample:

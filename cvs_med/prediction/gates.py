@@ -5,23 +5,29 @@ taken from training photographs alone. How often they stop a photograph like the
 run's folds: limits from the training part, alarms counted in the test part.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final, TypeAlias
 
 import numpy as np
-from torch import Tensor
 
 from cvs_med.prediction import distance, quality
 from cvs_med.prediction.distance import Cloud
 from cvs_med.prediction.quality import MEASURES
 from cvs_med.types import Floats, Integers
 
+if TYPE_CHECKING:  # a finished run is reviewed without a network library
+    from torch import Tensor
+
 _QUALITY_WIDTH, _DISTANCE_WIDTH = 6.0, 4.0
 """Robust standard deviations from the median at which a gate closes. The quality gate is for plain faults, and its
 seven measures are seven chances of a false alarm; so it is the wider one."""
 _MOST_PARTS = 10
 
-Sample = tuple[Tensor, Tensor]
+UNLIKE: Final = "unlike.json"
+"""Beside the gates: which of the run's own photographs the second gate stops when it is fitted without their fold."""
+
+Sample: TypeAlias = "tuple[Tensor, Tensor]"
 """Image (3, S, S) and field of view (S, S), 8 bits each."""
 
 
@@ -60,24 +66,28 @@ class Gates:
     limit: Floats
     alarms: FalseAlarms
 
-    def reasons(self, image: Tensor, field_of_view: Tensor, pooled: Tensor) -> list[str]:
+    def reasons(self, image: "Tensor", field_of_view: "Tensor", pooled: "Tensor") -> list[str]:
         """Say why a photograph is none of those that the networks were made for; an empty list if it may be one."""
-        said = self._of_quality(quality.measure(image, field_of_view))
+        said = outside(quality.measure(image, field_of_view), self.low, self.high)
         far = float(self.cloud.distance(pooled.numpy()[None])[0])
         if not far <= self.limit[0]:
             said.append(f"unlike the training photographs (distance {far:.3g}, limit {self.limit[0]:.3g})")
         return said
 
-    def _of_quality(self, values: Floats) -> list[str]:
-        said = []
-        for measure, value, low, high in zip(MEASURES, values, self.low, self.high, strict=True):
-            if not low <= value <= high:
-                what = measure.low if value < low else measure.high
-                said.append(f"{what} ({measure.name} {value:.3g}, training {low:.3g} to {high:.3g})")
-        return said
+
+def outside(values: Floats, low: Floats, high: Floats) -> list[str]:
+    """Say which of a photograph's measures (M,) lie outside their limits."""
+    said = []
+    for measure, value, least, most in zip(MEASURES, values, low, high, strict=True):
+        if not least <= value <= most:
+            what = measure.low if value < least else measure.high
+            said.append(f"{what} ({measure.name} {value:.3g}, training {least:.3g} to {most:.3g})")
+    return said
 
 
-def fit(samples: Sequence[Sample], folds: Sequence[Sequence[int]], pooled: Callable[[Tensor, Tensor], Tensor]) -> Gates:
+def fit(
+    samples: Sequence[Sample], folds: Sequence[Sequence[int]], pooled: "Callable[[Tensor, Tensor], Tensor]"
+) -> Gates:
     """Fit both gates on all photographs, and count their false alarms over the folds.
 
     Args:
@@ -88,7 +98,7 @@ def fit(samples: Sequence[Sample], folds: Sequence[Sequence[int]], pooled: Calla
     measured = np.stack([quality.measure(*sample) for sample in samples])
     features = np.stack([pooled(*sample).numpy() for sample in samples])
     parts = _parts(folds)
-    low, high = _range(measured)
+    low, high = limits(measured)
     limit = _limit(_held_out(features, parts))
     return Gates(low, high, distance.fit(features), limit, _count_alarms(measured, features, parts))
 
@@ -99,8 +109,8 @@ def _parts(folds: Sequence[Sequence[int]]) -> list[Integers]:
     return [np.array(part, dtype=np.int64) for part in together if part]
 
 
-def _range(measured: Floats) -> tuple[Floats, Floats]:
-    """Give the limits of measures (N, M)."""
+def limits(measured: Floats) -> tuple[Floats, Floats]:
+    """Give the least and the most of each measure, (M,) each, that passes beside measures (N, M)."""
     middle = np.median(measured, axis=0)
     least = np.array([measure.least for measure in MEASURES])
     width = _QUALITY_WIDTH * np.maximum(1.4826 * np.median(np.abs(measured - middle), axis=0), least / 2)
@@ -124,18 +134,41 @@ def _limit(distances: Floats) -> Floats:
     return np.array([np.exp(middle + _DISTANCE_WIDTH * deviation)])
 
 
+def unlike(features: Floats, folds: Sequence[Sequence[int]]) -> list[bool]:
+    """Say of each photograph whether the second gate stops it when it is fitted on the other folds alone.
+
+    Args:
+        features: (N, D), of the photographs.
+        folds: as of `fit`.
+    """
+    found = np.zeros(len(features), dtype=np.bool_)
+    parts = _parts(folds)
+    for part, rest in _left_out(parts):
+        found[part] = _far(features, part, rest)
+    return [bool(value) for value in found]
+
+
 def _count_alarms(measured: Floats, features: Floats, parts: Sequence[Integers]) -> FalseAlarms:
     """Fit on all parts but one, limits included, and count the alarms in that one."""
     by_quality: list[bool] = []
     by_distance: list[bool] = []
-    for part in parts:
-        rest = [other for other in parts if other is not part]
-        train = np.concatenate(rest)
-        low, high = _range(measured[train])
-        limit = _limit(_held_out(features, rest if len(rest) > 1 else [train[::2], train[1::2]]))
-        outside = (measured[part] < low) | (measured[part] > high)
-        by_quality += (bool(row.any()) for row in outside)
-        far = distance.fit(features[train]).distance(features[part])
-        by_distance += (bool(value > limit[0]) for value in far)
+    for part, rest in _left_out(parts):
+        low, high = limits(measured[np.concatenate(rest)])
+        off = (measured[part] < low) | (measured[part] > high)
+        by_quality += (bool(row.any()) for row in off)
+        by_distance += _far(features, part, rest)
     either = np.logical_or(by_quality, by_distance)
     return FalseAlarms(sum(by_quality), sum(by_distance), int(either.sum()), len(either))
+
+
+def _left_out(parts: Sequence[Integers]) -> Iterator[tuple[Integers, list[Integers]]]:
+    """Leave each part out in turn: the part, and the others."""
+    for part in parts:
+        yield part, [other for other in parts if other is not part]
+
+
+def _far(features: Floats, part: Integers, rest: Sequence[Integers]) -> list[bool]:
+    """Say which photographs of a part are further than the gate allows that was fitted on the rest."""
+    train = np.concatenate(rest)
+    limit = _limit(_held_out(features, rest if len(rest) > 1 else [train[::2], train[1::2]]))
+    return [bool(value > limit[0]) for value in distance.fit(features[train]).distance(features[part])]

@@ -58,23 +58,27 @@ def overlay_png(row: Row, answer: Answer, prepared: Prepared, class_names: Seque
     else:
         badge, said = Badge("DERIVED", RIGHT, False), f"{derived}   ({row.agreeing} of {row.models} networks agree)"
     title = f"{printable(row.file)}   {said}"
-    drawn = draw_titled(badge, title, row.probabilities, _case_map(answer, prepared), class_names)
+    drawn = draw_titled(badge, title, row.probabilities, case_map(answer, prepared), class_names)
     stream = io.BytesIO()
     drawn.whole.save(stream, "PNG", compress_level=1)
     return stream.getvalue()
 
 
-def _case_map(answer: Answer, prepared: Prepared) -> CaseMap:
+def case_map(answer: Answer, prepared: Prepared) -> CaseMap:
+    """Give an answer the form in which a run folder keeps its cases."""
     inside = prepared.field_of_view >= 128
     image = prepared.image.permute(1, 2, 0).numpy()
     label_map = None if answer.map is None else (answer.map.label_map * inside).byte().numpy()
+    view = inside.byte().numpy()
+    foreground = None if answer.map is None else (answer.map.foreground * inside * 255).round().byte().numpy()
     if answer.evidence is None:
-        return CaseMap(image, label_map, None, None, None)
+        return CaseMap(image, label_map, None, None, None, foreground=foreground, field_of_view=view)
     shares, scores = answer.evidence.shares, answer.evidence.scores
     derived, rival = scores.argsort(descending=True, stable=True)[:2].tolist()
     lead = shares[derived] - shares[rival]
     margin = Margin(lead.numpy(), float(lead.double().sum()), rival)
-    return CaseMap(image, label_map, shares[derived].numpy(), float(scores[derived]), None, margin)
+    own, score = shares[derived].numpy(), float(scores[derived])
+    return CaseMap(image, label_map, own, score, None, margin, foreground, view)
 
 
 def write(folder: Path, row: Row, answer: Answer, prepared: Prepared, class_names: Sequence[str]) -> None:

@@ -1,14 +1,17 @@
 """Numbers about a photograph as such: is it bright, sharp, and round enough to be looked at at all?"""
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
 from scipy import ndimage
-from torch import Tensor
 
 from cvs_med.images import Mask
-from cvs_med.types import Floats
+from cvs_med.types import Array, Floats
+
+if TYPE_CHECKING:  # a finished run is reviewed without a network library
+    from torch import Tensor
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,9 +46,14 @@ Laplacian's mean absolute value. red, blue: share of the colour's sum. field of 
 roundness: its share of its bounding box. All but the last two are taken inside the field of view."""
 
 
-def measure(image: Tensor, field_of_view: Tensor) -> Floats:
+def measure(image: "Tensor", field_of_view: "Tensor") -> Floats:
     """Measure a square image (3, S, S) inside its field of view (S, S), 8 bits each; in the order of `MEASURES`."""
-    colours, seen = image.numpy().astype(np.float32), field_of_view.numpy() >= 128
+    return measure_pixels(image.numpy(), field_of_view.numpy() >= 128)
+
+
+def measure_pixels(image: Array, seen: Mask) -> Floats:
+    """Measure as `measure` does, an image (3, S, S) of 8 bits inside a mask (S, S)."""
+    colours = image.astype(np.float32)
     inside = colours[:, seen] if seen.any() else colours.reshape(3, -1)
     red, _, blue = inside.sum(axis=1, dtype=np.float64) / max(float(inside.sum(dtype=np.float64)), 1.0)
     grey = inside.mean(axis=0)

@@ -23,7 +23,7 @@ from cvs_med.prediction.ensemble import ENCODER, Ensemble, model_files
 from cvs_med.prediction.files import Found
 from cvs_med.prediction.gates import Gates
 from cvs_med.transforms import Prepared, square
-from cvs_med.types import OwnFile
+from cvs_med.types import Array, OwnFile
 
 _AHEAD = 2
 """Photographs that may wait decoded."""
@@ -125,7 +125,12 @@ def prepare(path: Path, ensemble: Ensemble) -> Prepared:
     Raises:
         DataError: the file cannot be used.
     """
-    pixels, images = read_image(OwnFile(path, ensemble.card.reading)), ensemble.protocol.images
+    return prepare_pixels(read_image(OwnFile(path, ensemble.card.reading)), ensemble)
+
+
+def prepare_pixels(pixels: Array, ensemble: Ensemble) -> Prepared:
+    """Bring a decoded photograph (H, W, 3) to the networks' square; see `prepare`."""
+    images = ensemble.protocol.images
     surrounded = ensemble.card.surroundings
     view = field_of_view.find(pixels) if surrounded else np.ones(pixels.shape[:2], dtype=np.bool_)
     return square(pixels, view, None, size=images.size, crop=images.crop)

@@ -25,8 +25,8 @@ REFERENCE: Final = "reference"
 
 
 def newest(versions: Sequence[MaskVersion]) -> dict[str, MaskVersion]:
-    """Give the newest version of each case's mask, whoever drew it."""
-    return {drawn.case_id: drawn for drawn in versions}
+    """Give the newest version of each case's mask, whoever drew it; merged stores are not in the order of time."""
+    return {drawn.case_id: drawn for drawn in sorted(versions, key=lambda drawn: drawn.drawn_at)}
 
 
 def starts(run: FinishedRun, case_id: str, versions: Sequence[MaskVersion]) -> dict[str, str]:
@@ -67,6 +67,7 @@ def save(
 
     Raises:
         ReviewError: the mask is empty, or cannot be written.
+        CvsMedError: as `base`.
     """
     if not mask.any():
         raise ReviewError("Expected a mask with at least one pixel, found an empty one. Draw something, then save.")
@@ -82,6 +83,7 @@ def save(
         width=mask.shape[1],
         pixels=int(mask.sum()),
         drawn_at=now,
+        before_digest=mask_files.content_name(mask_files.encode(base(run, store, case_id, start))),
     )
     store.add_mask(drawn, mask)
     return drawn

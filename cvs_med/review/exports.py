@@ -1,5 +1,6 @@
 """Reviews as files: CSV for a table, JSON for programs, PDF for a folder of paper."""
 
+import base64
 import csv
 import io
 import json
@@ -35,15 +36,16 @@ def _harmless(text: str) -> str:
 
 
 def as_json(run: FinishedRun, store: Store) -> bytes:
-    """Write answers, mask versions and the summary."""
-    answers = store.answers(run.digest)
+    """Write answers, mask versions with their pixels, and the summary; `review import` reads it."""
+    answers, masks = store.answers(run.digest), store.masks(run.digest)
     content = {
         "run": run.name,
         "run_digest": run.digest,
         "dataset": run.card.name,
         "class_names": run.class_names,
         "answers": [asdict(answer) for answer in answers],
-        "masks": [asdict(version) for version in store.masks(run.digest)],
+        "masks": [asdict(version) for version in masks],
+        "mask_files": {version.content: base64.b64encode(store.mask_file(version)).decode() for version in masks},
         "summary": asdict(summarise(run, answers)),
     }
     return f"{json.dumps(content, indent=2, ensure_ascii=False)}\n".encode()

@@ -8,8 +8,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from cvs_med.decoding.opening import opened
-from cvs_med.errors import DataError, ReviewError
+from cvs_med.errors import ReviewError
 from cvs_med.images import Mask
 from cvs_med.tables import write_bytes
 
@@ -49,19 +48,36 @@ def read(folder: Path, content: str, shape: tuple[int, int]) -> Mask:
     Raises:
         ReviewError: it is missing, changed, or of another size.
     """
+    return decode(read_bytes(folder, content), shape)
+
+
+def read_bytes(folder: Path, content: str) -> bytes:
+    """Read a mask's file.
+
+    Raises:
+        ReviewError: it is missing or changed.
+    """
     wrong = fault(folder, content)
     if wrong:
         raise ReviewError(f"{wrong}. Restore the file from a copy of the store.")
+    return _path(folder, content).read_bytes()
+
+
+def decode(png: bytes, shape: tuple[int, int]) -> Mask:
+    """Read a mask (H, W) from a PNG, whose size is looked at before its pixels are decoded.
+
+    Raises:
+        ReviewError: it is something else, or of another size.
+    """
     try:
-        with opened(_path(folder, content)) as image:
-            mask = np.asarray(image.convert("1"), dtype=np.bool_)
-    except DataError as error:
-        raise ReviewError(str(error)) from error
-    if mask.shape != shape:
+        with Image.open(io.BytesIO(png), formats=["PNG"]) as image:
+            if (image.height, image.width) != shape:
+                raise ValueError(f"{image.width} x {image.height} pixels")
+            return np.asarray(image.convert("1"), dtype=np.bool_)
+    except Exception as error:  # Damaged files lead Pillow's decoders to almost any kind of exception.
         raise ReviewError(
-            f"{_path(folder, content)}: expected a mask of {shape}, found {mask.shape}. Restore the store."
-        )
-    return mask
+            f"Expected a mask of {shape[1]} x {shape[0]} pixels as PNG, found {error}. Draw it again, or restore it."
+        ) from error
 
 
 def fault(folder: Path, content: str) -> str | None:

@@ -9,6 +9,7 @@ import numpy as np
 from PIL import Image
 
 from cvs_med.decoding.opening import opened
+from cvs_med.disc import surroundings
 from cvs_med.errors import DataError
 from cvs_med.geometry import Geometry, around
 from cvs_med.images import Mask, read_field_of_view, read_header, read_image
@@ -48,7 +49,7 @@ def photograph(run: FinishedRun, case_id: str, case: CaseMap) -> Photograph:
         said = "The photographs were not found" if not run.cases else "This case is not in the data folder"
         return _small(case, f"{said}: shown as the network saw it. Start with --data-dir to see every pixel.")
     try:
-        place = around(field_of_view(files, crop=run.crop), case.image.shape[0])
+        place = around(_kept(files, run.crop), case.image.shape[0])
         if not _same(files, place, case.image):
             return _small(case, "The file in the data folder shows something else than the run saw; it is not shown.")
         return Photograph(*_content(files), place, native=True)
@@ -56,15 +57,20 @@ def photograph(run: FinishedRun, case_id: str, case: CaseMap) -> Photograph:
         return _small(case, str(error))
 
 
-def field_of_view(files: Case, *, crop: str = "field_of_view") -> Mask:
-    """Read the field of view of a case, (H, W); all pixels where there is none, or where it was not cropped to.
+def field_of_view(files: Case) -> Mask:
+    """Read the field of view of a case, (H, W); all pixels where there is none.
 
     Raises:
         DataError: a file cannot be read.
     """
-    if files.field_of_view is not None and crop == "field_of_view":
-        return read_field_of_view(files, shape_of(files))
-    return np.ones(shape_of(files), dtype=np.bool_)
+    return read_field_of_view(files, shape_of(files))
+
+
+def _kept(files: Case, crop: str) -> Mask:
+    """Mark what the run's crop keeps, (H, W), as `transforms.square` does, which needs a network library."""
+    if crop == "disc":
+        return surroundings(read_image(files.image), field_of_view(files))
+    return field_of_view(files) if crop == "field_of_view" else np.ones(shape_of(files), dtype=np.bool_)
 
 
 def thumbnail(run: FinishedRun, case_id: str, side: int = 72) -> str:
@@ -74,7 +80,7 @@ def thumbnail(run: FinishedRun, case_id: str, side: int = 72) -> str:
         RunError: the case's file is missing or damaged.
     """
     case = case_maps.load(run.path, run.predictions[case_id])
-    small = _jpeg(Image.fromarray(case.image).resize((side, side), Image.Resampling.BOX), 80)
+    small = jpeg(Image.fromarray(case.image).resize((side, side), Image.Resampling.BOX), 80)
     return f"data:image/jpeg;base64,{base64.b64encode(small).decode()}"
 
 
@@ -125,16 +131,17 @@ def _content(files: Case) -> tuple[bytes, str]:
     kind = _SHOWN_BY_BROWSERS.get(files.image.suffix.lower()) if isinstance(files.image, Path) else None
     if kind and isinstance(files.image, Path):
         return files.image.read_bytes(), f"image/{kind}"
-    return _jpeg(Image.fromarray(read_image(files.image)), 95), "image/jpeg"
+    return jpeg(Image.fromarray(read_image(files.image)), 95), "image/jpeg"
 
 
 def _small(case: CaseMap, problem: str) -> Photograph:
     height, width, _ = case.image.shape
     place = Geometry(height, width, 0, 0, height, width, height)
-    return Photograph(_jpeg(Image.fromarray(case.image), 92), "image/jpeg", place, native=False, problem=problem)
+    return Photograph(jpeg(Image.fromarray(case.image), 92), "image/jpeg", place, native=False, problem=problem)
 
 
-def _jpeg(image: Image.Image, quality: int) -> bytes:
+def jpeg(image: Image.Image, quality: int) -> bytes:
+    """Encode a picture as JPEG, without anything but its pixels."""
     stream = io.BytesIO()
     image.save(stream, "JPEG", quality=quality)
     return stream.getvalue()

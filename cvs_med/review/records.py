@@ -32,7 +32,9 @@ class Answer:
         comment: free text.
         shown_at: when the case came on the screen, UTC, ISO 8601.
         answered_at: when the reader answered.
-        mask_digest: digest of the mask version that was on the screen, if one was.
+        mask_digest: SHA-256 of the newest corrected mask of the case when it was answered, if there was one.
+        image_digest: SHA-256 of the photograph's file; None where the data set was not at hand.
+        model_digest: SHA-256 of the network's file that gave the diagnosis; None where the run keeps none.
     """
 
     token: str
@@ -48,6 +50,8 @@ class Answer:
     shown_at: str
     answered_at: str
     mask_digest: str | None = None
+    image_digest: str | None = None
+    model_digest: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +70,7 @@ class MaskVersion:
         width: its columns.
         pixels: of the foreground.
         drawn_at: when, UTC, ISO 8601.
+        before_digest: SHA-256 of the mask that was corrected, written as `content` is.
     """
 
     token: str
@@ -79,6 +84,7 @@ class MaskVersion:
     width: int
     pixels: int
     drawn_at: str
+    before_digest: str | None = None
 
 
 def check_reader(name: str) -> str:

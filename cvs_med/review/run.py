@@ -1,7 +1,7 @@
 """A finished run as it is reviewed: its cases, what the model said of them, and the photographs if they are at hand."""
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -11,6 +11,7 @@ from cvs_med import datasets
 from cvs_med.datasets import DataNotFoundError, location
 from cvs_med.errors import RunError
 from cvs_med.evaluation import DatasetCard, read_json, read_method
+from cvs_med.repeats import runs_in
 from cvs_med.tables import Segmentation, read_predictions, read_segmentation
 from cvs_med.types import Case, Prediction
 
@@ -28,6 +29,7 @@ class FinishedRun:
         predictions: case id to the model's answer, in an order that tells nothing of the class.
         segmentation: case id to what is known of its map.
         cases: case id to its files; empty if the data set is not on this machine.
+        repeats: the predictions of the run's repeats with other seeds, if it is one of several.
     """
 
     path: Path
@@ -38,6 +40,7 @@ class FinishedRun:
     predictions: Mapping[str, Prediction]
     segmentation: Mapping[str, Segmentation]
     cases: Mapping[str, Case]
+    repeats: tuple[Mapping[str, Prediction], ...] = ()
 
     @property
     def name(self) -> str:
@@ -90,7 +93,17 @@ def open_run(path: Path, data_dir: Path | None = None) -> FinishedRun:
         predictions={name: predictions[name] for name in sorted(predictions, key=_shuffled)},
         segmentation={row.case_id: row for row in read_segmentation(areas)} if areas.exists() else {},
         cases=_cases(card.name, data_dir),
+        repeats=_repeats(path.resolve(), card.class_names, predictions.keys()),
     )
+
+
+def _repeats(path: Path, names: Sequence[str], ids: Set[str]) -> tuple[dict[str, Prediction], ...]:
+    """Read the predictions of the finished repeats beside a run; none of a run that stands alone."""
+    if not (path.parent / "repeats.json").exists():
+        return ()
+    others = [other / "predictions.csv" for other in runs_in(path.parent) if other.resolve() != path]
+    read = [{p.case_id: p for p in read_predictions(table, names)} for table in others if table.exists()]
+    return tuple(repeat for repeat in read if repeat.keys() == ids)
 
 
 def _shuffled(case_id: str) -> str:

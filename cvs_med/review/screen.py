@@ -7,6 +7,7 @@ from functools import lru_cache
 
 from cvs_med.report import case_maps
 from cvs_med.review import findings, layers, pictures
+from cvs_med.review.flags import Flags
 from cvs_med.review.layers import Layer
 from cvs_med.review.pictures import Photograph
 from cvs_med.review.run import FinishedRun
@@ -32,7 +33,7 @@ class Screen:
     reasons: tuple[str, ...]
 
 
-def make(run: FinishedRun, case_id: str) -> Screen:
+def make(run: FinishedRun, case_id: str, flags: Flags) -> Screen:
     """Read a case and draw its layers.
 
     Raises:
@@ -42,21 +43,24 @@ def make(run: FinishedRun, case_id: str) -> Screen:
     photograph = pictures.photograph(run, case_id, case)
     drawn = layers.of_case(case, run.class_names, run.card.foreground, run.derived(case_id), photograph.place)
     said = [findings.who_answered(run, case_id), findings.sureness(run, case_id)]
-    said += [findings.rests_on(run, case_id, case), findings.area(run, case_id) or ""]
-    return Screen(photograph, tuple(drawn), findings.diagnosis(run, case_id), tuple(filter(None, said)))
+    region = findings.disc_region(case, run.card.foreground, run.crop)
+    said += [findings.rests_on(run.class_names, run.card.foreground, case, region), findings.area(run, case_id) or ""]
+    said += [flags.said(case_id)]
+    diagnosis = findings.diagnosis(run.class_names, run.predictions[case_id].probabilities)
+    return Screen(photograph, tuple(drawn), diagnosis, tuple(filter(None, said)))
 
 
 class Desk:
     """Keeps the screens of the last cases, and makes that of the next one while the reader still looks at this one."""
 
-    def __init__(self, run: FinishedRun) -> None:
+    def __init__(self, run: FinishedRun, flags: Flags) -> None:
         """Begin with nothing made."""
         self._made: Callable[[str], Future[Screen]] = lru_cache(KEPT)(self._begin)
-        self._run = run
+        self._run, self._flags = run, flags
         self._pool = ThreadPoolExecutor(1, thread_name_prefix="next case")
 
     def _begin(self, case_id: str) -> "Future[Screen]":
-        return self._pool.submit(make, self._run, case_id)
+        return self._pool.submit(make, self._run, case_id, self._flags)
 
     def ready(self, case_id: str) -> Screen | None:
         """Begin to make a screen, and give it if it is made already; what goes wrong is told when it is opened."""

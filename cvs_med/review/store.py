@@ -23,6 +23,7 @@ from cvs_med.review.records import Answer, MaskVersion, check_answer, check_read
 
 _BUSY_SECONDS = 30
 _TRIES = 50
+_FILE = "reviews.sqlite"
 
 R = TypeVar("R", Answer, MaskVersion)
 
@@ -54,10 +55,21 @@ class Store:
         Raises:
             ReviewError: the mask does not fit its row, or cannot be written.
         """
-        check_reader(version.reader)
-        if mask.shape != (version.height, version.width) or int(mask.sum()) != version.pixels:
+        if mask.shape != (version.height, version.width):
             raise ReviewError(f"Expected a mask of {version.width} x {version.height}, found another. Draw it again.")
-        mask_files.write(self.folder, version.content, mask_files.encode(mask))
+        self.add_mask_file(version, mask_files.encode(mask))
+
+    def add_mask_file(self, version: MaskVersion, png: bytes) -> None:
+        """Do as `add_mask` with a mask that is encoded already.
+
+        Raises:
+            ReviewError: as `add_mask`.
+        """
+        check_reader(version.reader)
+        mask = mask_files.decode(png, (version.height, version.width))
+        if int(mask.sum()) != version.pixels:
+            raise ReviewError(f"Expected a mask of {version.pixels} pixels, found {int(mask.sum())}. Draw it again.")
+        mask_files.write(self.folder, version.content, png)
         self._append(tables.MASKS, version)
 
     def answers(self, run_digest: str) -> list[Answer]:
@@ -75,6 +87,14 @@ class Store:
             ReviewError: the file is missing or is not what was stored.
         """
         return mask_files.read(self.folder, version.content, (version.height, version.width))
+
+    def mask_file(self, version: MaskVersion) -> bytes:
+        """Read the file of a version, a PNG.
+
+        Raises:
+            ReviewError: the file is missing or is not what was stored.
+        """
+        return mask_files.read_bytes(self.folder, version.content)
 
     def verify(self) -> list[str]:
         """List what was tampered with: changed or missing rows, changed or missing masks; empty if all is whole."""
@@ -114,7 +134,7 @@ def open_store(folder: Path, url: str | None = None) -> Store:
     Raises:
         ReviewError: the URL cannot be understood, or the database or the folder cannot be opened.
     """
-    address = _address(url) if url else URL.create("sqlite", database=str(folder / "reviews.sqlite"))
+    address = _address(url) if url else URL.create("sqlite", database=str(folder / _FILE))
     on_disk = address.get_backend_name() == "sqlite" and address.database not in (None, "", ":memory:")
     place = Path(str(address.database)).resolve().parent if on_disk else folder
     try:
@@ -129,6 +149,23 @@ def open_store(folder: Path, url: str | None = None) -> Store:
     except exc.SQLAlchemyError as error:
         raise _cannot_open(address, error) from error
     return Store(engine, place / "masks")
+
+
+def open_other(source: str, folder: Path) -> Store:
+    """Open a store that is there already.
+
+    Args:
+        source: its database URL, or the folder with its `reviews.sqlite`.
+        folder: whose masks belong to a server's URL.
+
+    Raises:
+        ReviewError: there is none.
+    """
+    if "://" in source:
+        return open_store(folder, source)
+    if not (Path(source) / _FILE).is_file():
+        raise ReviewError(f"{source}: expected a folder with {_FILE}, found none. Name the folder, or a URL.")
+    return open_store(Path(source))
 
 
 def _address(url: str) -> URL:
@@ -180,5 +217,9 @@ def _is_stored(connection: Connection, table: Table, token: str) -> bool:
 
 
 def latest(answers: Sequence[Answer]) -> dict[tuple[str, str], Answer]:
-    """Give the answer that stands for each reader and case, (reader, case_id): the newest."""
-    return {(answer.reader, answer.case_id): answer for answer in answers}
+    """Give the answer that stands for each reader and case, (reader, case_id): the newest.
+
+    Merged stores are not in the order of time; answers of the same moment are in that of the store.
+    """
+    ordered = sorted(answers, key=lambda answer: answer.answered_at)
+    return {(answer.reader, answer.case_id): answer for answer in ordered}

@@ -8,15 +8,21 @@ import hashlib
 import json
 from collections.abc import Mapping
 
-from sqlalchemy import DDL, Column, Connection, Engine, Integer, MetaData, String, Table, event, select
+from sqlalchemy import Column, Connection, Engine, Integer, MetaData, String, Table, inspect, select, text
 
 from cvs_med.errors import ReviewError
 
-SCHEMA = 1
-"""Version of the tables; raise it with every change, and write how to get there from the one before."""
+SCHEMA = "2"
+"""Version of the tables, the newest step in `migrations`; with every change comes a step from the one before."""
+
+_OLDER = ("1",)
+_LOCK = 0x637673  # any number that no other program takes
+_LATER = ("image_digest", "model_digest", "before_digest")
+"""Columns that older rows do not have: an empty one is no part of a row's digest, a filled one is."""
 
 METADATA = MetaData()
 
+# What tells a cvs-med older than the migrations that the store is not for it.
 SCHEMA_TABLE = Table("cvs_med_schema", METADATA, Column("version", Integer, primary_key=True))
 
 
@@ -45,61 +51,62 @@ def _whose() -> tuple[Column[object], ...]:
 ANSWERS = _chained(
     "answers", *_whose(), _text("derived", 255), _text("verdict", 16), _text("diagnosis", 255, nullable=True),
     _text("gradability", 16), _text("comment", 2000), _text("shown_at", 40), _text("answered_at", 40),
-    _text("mask_digest", 64, nullable=True),
+    _text("mask_digest", 64, nullable=True), _text("image_digest", 64, nullable=True),
+    _text("model_digest", 64, nullable=True),
 )  # fmt: skip
 
 MASKS = _chained(
     "masks", *_whose(), _text("started_from", 64), _text("content", 64), Column("height", Integer, nullable=False),
     Column("width", Integer, nullable=False), Column("pixels", Integer, nullable=False), _text("drawn_at", 40),
+    _text("before_digest", 64, nullable=True),
 )  # fmt: skip
 
 
-def _forbid_changes(table: Table) -> None:
-    """Let SQLite and PostgreSQL themselves refuse to change or delete a row; elsewhere it is a matter of rights."""
-    said = "reviews are never changed or deleted"
-    for action in ("UPDATE", "DELETE"):
-        trigger = f"CREATE TRIGGER {table.name}_no_{action.lower()} BEFORE {action} ON {table.name}"
-        function = f"{table.name}_no_{action.lower()}()"
-        _after_create(table, "sqlite", f"{trigger} BEGIN SELECT RAISE(ABORT, '{said}'); END")
-        _after_create(
-            table,
-            "postgresql",
-            f"CREATE FUNCTION {function} RETURNS trigger LANGUAGE plpgsql "
-            f"AS $$ BEGIN RAISE EXCEPTION '{said}'; END $$",
-        )
-        _after_create(table, "postgresql", f"{trigger} EXECUTE FUNCTION {function}")
-
-
-def _after_create(table: Table, dialect: str, statement: str) -> None:
-    ddl = DDL(statement)  # type: ignore[no-untyped-call]  # SQLAlchemy gives it no types
-    event.listen(table, "after_create", ddl.execute_if(dialect=dialect))
-
-
-for _table in (ANSWERS, MASKS):
-    _forbid_changes(_table)
-
-
 def prepare(engine: Engine) -> None:
-    """Make the tables if they are not there.
+    """Bring the tables to the newest version: made if there are none, and an older store is taken over as it is.
 
     Raises:
-        ReviewError: they are of another version.
+        ReviewError: they are of a newer version.
     """
     with engine.begin() as connection:
-        METADATA.create_all(connection)
-        found = connection.execute(select(SCHEMA_TABLE.c.version)).scalars().all()
-        if not found:
-            connection.execute(SCHEMA_TABLE.insert().values(version=SCHEMA))
-    if found and max(found) != SCHEMA:
-        raise ReviewError(
-            f"The store of reviews has tables of version {max(found)}, this cvs-med knows version {SCHEMA}. "
-            "Use the cvs-med that wrote them, or name another --store."
-        )
+        if connection.dialect.name == "postgresql":  # SQLite's transaction keeps others out by itself
+            connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _LOCK})
+        found = _version(connection)
+        if found == SCHEMA:
+            return
+        if found not in (*_OLDER, None):
+            raise ReviewError(
+                f"The store of reviews has tables of version {found}, this cvs-med knows version {SCHEMA}. "
+                "Use the cvs-med that wrote them, or name another --store."
+            )
+        _migrate(connection, found)
+
+
+def _version(connection: Connection) -> str | None:
+    """Say of which version the tables are; None if there are none."""
+    names = inspect(connection).get_table_names()
+    if "alembic_version" in names:
+        return connection.execute(text("SELECT version_num FROM alembic_version")).scalar_one_or_none()
+    # The first version wrote its number into a table of its own.
+    return _OLDER[0] if "cvs_med_schema" in names else None
+
+
+def _migrate(connection: Connection, found: str | None) -> None:
+    from alembic import command
+    from alembic.config import Config
+
+    config = Config()
+    config.set_main_option("script_location", "cvs_med.review:migrations")
+    config.attributes["connection"] = connection
+    if found is not None and "alembic_version" not in inspect(connection).get_table_names():
+        command.stamp(config, found)
+    command.upgrade(config, SCHEMA)
 
 
 def digest(row: Mapping[str, object]) -> str:
     """Give the SHA-256 of a row with all its columns but `id` and `digest` itself."""
-    content = {name: value for name, value in row.items() if name not in ("id", "digest")}
+    left_out = {"id", "digest", *(name for name in _LATER if row.get(name) is None)}
+    content = {name: value for name, value in row.items() if name not in left_out}
     return hashlib.sha256(json.dumps(content, sort_keys=True, ensure_ascii=False).encode()).hexdigest()
 
 

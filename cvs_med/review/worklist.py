@@ -1,8 +1,10 @@
 """The worklist: which case to look at next, and what is known of each."""
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from cvs_med.review.flags import Flags
 from cvs_med.review.records import Answer, MaskVersion
 from cvs_med.review.run import FinishedRun
 from cvs_med.review.store import latest
@@ -22,7 +24,9 @@ class Row:
         probability: of that class.
         runner_up: name of the next class.
         lead: by how much the derived class is more probable than the next one.
+        spread: least and most probability of that class over the run's repeats; None for a run that stands alone.
         fold: the fold whose model answered.
+        flags: why the photograph stands out; such a case is not to be decided by the model.
         reference: name of the reference class; None while it is hidden.
         status: `to do`, or what this reader answered last.
         others: how many other readers have answered.
@@ -36,7 +40,9 @@ class Row:
     probability: float
     runner_up: str
     lead: float
+    spread: tuple[float, float] | None
     fold: int
+    flags: tuple[str, ...]
     reference: str | None
     status: str
     others: int
@@ -49,9 +55,15 @@ class Row:
 
 
 def rows(
-    run: FinishedRun, answers: Sequence[Answer], masks: Sequence[MaskVersion], reader: str, *, blinded: bool
+    run: FinishedRun,
+    answers: Sequence[Answer],
+    masks: Sequence[MaskVersion],
+    reader: str,
+    *,
+    blinded: bool,
+    flags: Flags,
 ) -> list[Row]:
-    """List the cases, least certain first.
+    """List the cases, flagged ones first, then least certain first.
 
     Args:
         run: what is reviewed.
@@ -59,28 +71,35 @@ def rows(
         masks: all mask versions of the run.
         reader: for whom.
         blinded: hide the reference, and the name, which may tell it, of every case without an answer of this reader.
+        flags: of the run.
     """
     standing = latest(answers)
+    own = {case_id: answer for (name, case_id), answer in standing.items() if name == reader}
+    others = Counter(case_id for name, case_id in standing if name != reader)
+    drawn = Counter(version.case_id for version in masks)
     listed = [
-        _row(run, number, case_id, standing, masks, reader, blinded=blinded)
+        _row(
+            run, number, case_id, own.get(case_id), blinded=blinded, others=others[case_id], masks=drawn[case_id],
+            flags=flags.of(case_id),
+        )
         for number, case_id in enumerate(run.ids, start=1)
-    ]
-    return sorted(listed, key=lambda row: (row.lead, row.number))
+    ]  # fmt: skip
+    return sorted(listed, key=lambda row: (not row.flags, row.lead, row.number))
 
 
 def _row(
     run: FinishedRun,
     number: int,
     case_id: str,
-    standing: dict[tuple[str, str], Answer],
-    masks: Sequence[MaskVersion],
-    reader: str,
+    own: Answer | None,
     *,
     blinded: bool,
+    others: int,
+    masks: int,
+    flags: tuple[str, ...],
 ) -> Row:
     prediction = run.predictions[case_id]
     first, second = sorted(range(len(run.class_names)), key=lambda c: -prediction.probabilities[c])[:2]
-    own = standing.get((reader, case_id))
     hidden = blinded and own is None
     return Row(
         number=number,
@@ -90,12 +109,21 @@ def _row(
         probability=prediction.probabilities[first],
         runner_up=run.class_names[second],
         lead=prediction.probabilities[first] - prediction.probabilities[second],
+        spread=_spread(run, case_id, first),
         fold=prediction.fold,
+        flags=flags,
         reference=None if hidden else run.reference(case_id),
         status=TO_DO if own is None else said(own),
-        others=sum(other == case_id and name != reader for name, other in standing),
-        masks=sum(version.case_id == case_id for version in masks),
+        others=others,
+        masks=masks,
     )
+
+
+def _spread(run: FinishedRun, case_id: str, derived: int) -> tuple[float, float] | None:
+    if not run.repeats:
+        return None
+    shares = [repeat[case_id].probabilities[derived] for repeat in (run.predictions, *run.repeats)]
+    return min(shares), max(shares)
 
 
 def said(answer: Answer) -> str:
@@ -110,7 +138,7 @@ def matching(listed: Sequence[Row], *, text: str = "", derived: Sequence[str] = 
         listed: the rows.
         text: part of a title, capital or small; a bare number means the case of that number alone.
         derived: classes given by the model; none means any.
-        status: `all`, `to do` or `done`.
+        status: `all`, `to do`, `done` or `flagged`.
     """
     wanted = text.strip().lower()
     return [
@@ -118,7 +146,7 @@ def matching(listed: Sequence[Row], *, text: str = "", derived: Sequence[str] = 
         for row in listed
         if (wanted == str(row.number) if wanted.isdigit() else wanted in row.title.lower()) or not wanted
         if not derived or row.derived in derived
-        if status == "all" or row.done == (status == "done")
+        if status == "all" or (bool(row.flags) if status == "flagged" else row.done == (status == "done"))
     ]
 
 

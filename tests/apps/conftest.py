@@ -55,14 +55,20 @@ def start(run_folder: Path, phantom_folder: Path, monkeypatch: pytest.MonkeyPatc
         if case is not None:
             app.query_params["case"] = str(case)
         app.run()
-        return app if page is None else turn(app, page)
+        return app if page is None else _turn(app, page)
 
     yield begin
     st.cache_resource.clear()
     st.cache_data.clear()
 
 
-def turn(app: AppTest, page: str) -> AppTest:
+@pytest.fixture
+def turn() -> Callable[[AppTest, str], AppTest]:
+    """Turn to another page: `turn(app, "worklist")`."""
+    return _turn
+
+
+def _turn(app: AppTest, page: str) -> AppTest:
     """Turn to another page, as its link does; AppTest itself knows only pages that are files."""
     app._page_hash = next(key for key, info in app._registered_pages.items() if info["url_pathname"] == page)
     app.run()

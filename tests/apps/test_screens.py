@@ -1,10 +1,12 @@
 """Every page of the app, without a browser: what it shows, and what it stores."""
 
+import io
 from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 from streamlit.testing.v1 import AppTest
 
 from cvs_med.review import corrections
@@ -240,3 +242,140 @@ def test_pages_started_by_hand_say_how_to_start_them(start: Start, monkeypatch: 
     app = start()
     monkeypatch.delenv(launch.RUN)
     assert "cvs-med app --run" in texts(app.run())
+
+
+def hand_in(app: AppTest, name: str, content: bytes) -> AppTest:
+    """Hand a file in, as a browser does."""
+    app.file_uploader[0].set_value((name, content, "image/jpeg"))
+    return app.run()
+
+
+@pytest.fixture
+def eye(phantom_folder: Path) -> bytes:
+    """A photograph such as those of the run."""
+    return min((phantom_folder / "images").iterdir()).read_bytes()
+
+
+# Fitted from the run's own photographs, and kept beside them.
+OF_THE_RUN = {"gates.safetensors", "unlike.json"}
+
+
+def files_of(folder: Path) -> set[Path]:
+    return {path for path in folder.rglob("*") if path.is_file() and path.name not in OF_THE_RUN}
+
+
+def test_all_networks_answer_for_an_image_and_nothing_of_it_is_kept(
+    start: Start, turn: Callable[[AppTest, str], AppTest], run_folder: Path, eye: bytes
+) -> None:
+    app = fine(start("try"))
+    assert "forgotten when you leave" in texts(app)
+    before = files_of(run_folder)
+    said = texts(fine(hand_in(app, "<b>Smith</b>.jpg", eye)))
+    assert "The networks say" in said
+    assert "3 networks agree" in said
+    assert "Smith" not in said
+    assert files_of(run_folder) == before
+    assert "trial" in app.session_state
+    assert "trial" not in fine(turn(app, "summary")).session_state
+
+
+def test_an_image_is_kept_if_the_reader_says_so(start: Start, run_folder: Path, eye: bytes) -> None:
+    app = hand_in(start("try"), "Smith.jpg", eye)
+    before = files_of(run_folder)
+    fine(press(app, "Keep this photograph"))
+    kept = {path.name: path.read_bytes() for path in files_of(run_folder) - before}
+    assert {"photograph.jpg", "answer.json", "overlay.png"} <= kept.keys()
+    assert kept["photograph.jpg"] == eye
+    assert not any(b"Smith" in content for content in kept.values())
+
+
+def picture(pixels: np.ndarray, kind: str = "PNG") -> bytes:
+    stream = io.BytesIO()
+    Image.fromarray(pixels).save(stream, kind)
+    return stream.getvalue()
+
+
+def test_what_is_no_photograph_of_the_kind_gets_no_diagnosis(start: Start) -> None:
+    noise = np.random.default_rng(0).integers(0, 256, (200, 300, 3), dtype=np.uint8)
+    app = hand_in(start("try"), "noise.png", picture(noise))
+    said = texts(app)
+    assert "No diagnosis is given" in said
+    assert "The networks say" not in said
+    assert not app.exception
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "said"),
+    [
+        ("page.png", b"<script>alert(1)</script>", "cannot be read"),
+        ("cut.png", picture(np.zeros((400, 400, 3), np.uint8))[:300], "cannot be read"),
+        ("empty.png", b"", "at most 50 megabytes"),
+        ("large.png", picture(np.zeros((10_000, 10_000), np.bool_)), "million pixels"),
+        ("huge.png", picture(np.zeros((20_000, 20_000), np.bool_)), "million pixels"),
+        ("heavy.png", bytes(51 * 2**20), "at most 50 megabytes"),
+        ("<img src=x onerror=alert(1)>.png", b"nothing", "cannot be read"),
+        ("../../etc/passwd", b"root", "found another file"),
+        ("slice.dcm", b"nothing", "cannot be read"),
+        ("volume.nii.gz", b"nothing", "cannot be read"),
+    ],
+)  # fmt: skip
+def test_a_hostile_file_gets_a_message(start: Start, run_folder: Path, name: str, content: bytes, said: str) -> None:
+    app = start("try")
+    before = files_of(run_folder)
+    hand_in(app, name, content)
+    assert said in texts(app)
+    assert "onerror" not in texts(app)
+    assert not app.exception
+    assert files_of(run_folder) == before
+
+
+def test_without_networks_the_page_says_what_is_missing(start: Start, run_folder: Path) -> None:
+    for file in run_folder.glob("fold-*/model.safetensors"):
+        file.unlink()
+    app = fine(start("try"))
+    assert "needs the networks of this run" in texts(app)
+    assert not app.file_uploader
+
+
+def test_without_torch_the_page_says_so(start: Start, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("cvs_med.review.upload.find_spec", lambda _: None)
+    assert "torch, which is not installed" in texts(fine(start("try")))
+
+
+def with_login(monkeypatch: pytest.MonkeyPatch, user: dict[str, object], admins: str = "") -> None:
+    """Have the pages ask Streamlit's login, which says this of the user."""
+    import screens.session
+    from cvs_med.review import launch
+
+    monkeypatch.setenv(launch.LOGIN, "1")
+    monkeypatch.setenv(launch.ADMINS, admins)
+    monkeypatch.setattr(screens.session, "user", lambda: user)
+
+
+def test_with_a_login_a_name_in_the_address_is_not_believed(start: Start, monkeypatch: pytest.MonkeyPatch) -> None:
+    app = start()
+    with_login(monkeypatch, {"is_logged_in": False})
+    app.query_params["reader"] = "Eve"
+    app.run()
+    assert "Log in" in texts(app)
+    assert not app.dataframe
+    with_login(monkeypatch, {"is_logged_in": True, "email": "ada@eye.example", "email_verified": True})
+    app.query_params["reader"] = "Eve"
+    app.run()
+    assert app.session_state["reader"] == "ada@eye.example"
+    with_login(monkeypatch, {"is_logged_in": True, "email": "eve@eye.example", "email_verified": False})
+    assert "verified" in texts(app.run())
+
+
+def test_a_reader_sees_their_own_summary_and_an_admin_that_of_all(
+    start: Start, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    press(start("case", case=1, reader="Bob"), "Agree")
+    press(start("case", case=1, reader="Ada"), "Agree")
+    monkeypatch.setenv("CVS_MED_APP_ADMINS", "Ada")
+    everyone = fine(start("summary", reader="Ada"))
+    assert set(everyone.dataframe[0].value["Reader"]) == {"Ada", "Bob"}
+    own = fine(start("summary", reader="Bob"))
+    assert set(own.dataframe[0].value["Reader"]) == {"Bob"}
+    own.toggle[0].set_value(False).run()
+    assert not own.get("download_button")

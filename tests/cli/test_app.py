@@ -8,7 +8,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from cvs_med.cli import main
-from cvs_med.review import launch
+from cvs_med.review import access, launch
 
 Started = list[tuple[list[str], dict[str, str]]]
 
@@ -37,11 +37,21 @@ def test_the_pages_are_served_to_this_machine_alone(finished_run: Path, started:
     assert launch.settings(environment) == launch.Settings(finished_run.resolve(), None, store)
 
 
-def test_a_container_answers_to_its_port(finished_run: Path, started: Started, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_other_machines_are_served_only_with_a_login(
+    finished_run: Path, started: Started, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("CVS_MED_RUN", str(finished_run))
-    assert app("--address", "0.0.0.0").exit_code == 0
-    ((command, _),) = started
+    refused = app("--address", "0.0.0.0")
+    assert refused.exit_code == 2
+    assert "OpenID Connect" in refused.stderr
+    assert started == []
+    monkeypatch.setattr(access, "login_configured", lambda: True)
+    assert app("--address", "0.0.0.0", "--admin", "ada@eye.example").exit_code == 0
+    ((command, environment),) = started
     assert command[command.index("--server.address") + 1] == "0.0.0.0"
+    settings = launch.settings(environment)
+    assert settings.login
+    assert settings.admins == {"ada@eye.example"}
 
 
 def unfinished(folder: Path, run: Path) -> list[object]:

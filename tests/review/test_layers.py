@@ -9,7 +9,10 @@ from PIL import Image
 from cvs_med.geometry import Geometry
 from cvs_med.report import case_maps, panels
 from cvs_med.review import layers, screen
+from cvs_med.review.flags import Flags
 from cvs_med.review.run import open_run
+
+NO_FLAGS = Flags({}, None)
 
 
 def rgba(png: bytes) -> np.ndarray:
@@ -22,7 +25,7 @@ def test_the_layers_of_a_case(finished_run: Path, phantom_folder: Path) -> None:
     case = case_maps.load(run.path, run.predictions[case_id])
     assert case.label_map is not None
     assert case.gold is not None
-    found = {layer.key: layer for layer in screen.make(run, case_id).layers}
+    found = {layer.key: layer for layer in screen.make(run, case_id, NO_FLAGS).layers}
     assert found.keys() >= {"label_map", "outline", "evidence", "gold"}
     assert [layer.key for layer in found.values() if layer.shown] == ["label_map"]
     np.testing.assert_array_equal(rgba(found["label_map"].png)[..., 3] > 0, case.label_map > 0)

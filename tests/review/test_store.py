@@ -182,14 +182,6 @@ def test_a_sqlite_url_keeps_its_masks_beside_it(tmp_path: Path, mask: np.ndarray
     assert not (tmp_path / "unused").exists()
 
 
-def test_tables_of_another_version_are_refused(tmp_path: Path) -> None:
-    store = open_store(tmp_path)
-    with store.engine.begin() as connection:
-        connection.execute(text("UPDATE cvs_med_schema SET version = 99"))
-    with pytest.raises(ReviewError, match="version 99"):
-        open_store(tmp_path)
-
-
 def foreign_file(folder: Path) -> str:
     (folder / "text.sqlite").write_text("this is not a database, but long enough to look like one" * 40)
     return f"sqlite:///{folder}/text.sqlite"
