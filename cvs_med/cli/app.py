@@ -18,9 +18,19 @@ _FOLDER = click.Path(path_type=Path, file_okay=False, exists=True)
 @click.option("--port", type=click.IntRange(1024, 65535), default=8501, show_default=True, help="Port of the page.")
 @click.option("--address", default="localhost", show_default=True,
               help="Who is answered: localhost is this machine alone, 0.0.0.0 all that reach it, with a login only.")
+@click.option("--published-on-loopback", is_flag=True,
+              help="The address is a container's, published on 127.0.0.1 alone: no login is needed.")
 @click.option("--admin", "admins", multiple=True, metavar="READER",
               help="Who sees all readers and takes files away; may be repeated.  [default: all without a login]")
-def app(run: Path, data_dir: Path | None, store: str | None, port: int, address: str, admins: tuple[str, ...]) -> None:
+def app(
+    run: Path,
+    data_dir: Path | None,
+    store: str | None,
+    port: int,
+    address: str,
+    published_on_loopback: bool,
+    admins: tuple[str, ...],
+) -> None:
     """Review a finished run in a browser on this machine: diagnosis, overlay, your answer, corrected masks.
 
     Needs neither a GPU nor the network. The page answers to this machine alone; to others only if Streamlit's login
@@ -30,7 +40,7 @@ def app(run: Path, data_dir: Path | None, store: str | None, port: int, address:
     from cvs_med.review.run import open_run
     from cvs_med.review.store import open_store
 
-    shown = launch.Settings(run, data_dir, store, access.login_configured(), frozenset(admins))
+    shown = launch.Settings(run, data_dir, store, access.login_configured(), frozenset(admins), published_on_loopback)
     command, environment = launch.command(shown, port, address)
     finished = open_run(run, data_dir)  # what is wrong with the run or the store is said here, not in the browser
     open_store(run / "reviews", store)

@@ -28,17 +28,23 @@ def role(reader: str, admins: Collection[str], *, login: bool) -> Role:
     return "admin" if reader in admins or not (login or admins) else "reader"
 
 
-def require_safe(address: str, *, login: bool) -> None:
+def require_safe(address: str, *, login: bool, published_on_loopback: bool = False) -> None:
     """Refuse to serve other machines pages that believe any name.
+
+    Args:
+        address: that the pages answer to.
+        login: whether readers prove who they are.
+        published_on_loopback: whether the address is a container's own, whose port only its host reaches.
 
     Raises:
         ReviewError: the address is none of this machine alone, and no login is configured.
     """
-    if not login and not _is_loopback(address):
+    if not (login or published_on_loopback or _is_loopback(address)):
         raise ReviewError(
             f"--address {address} would serve the reviews to other machines, where a name proves nothing. Expected a "
             "login: configure Streamlit's OpenID Connect in .streamlit/secrets.toml ([auth] with "
-            f"{', '.join(_NEEDED)}), or keep --address localhost."
+            f"{', '.join(_NEEDED)}), or keep --address localhost. In a container whose port is published on 127.0.0.1 "
+            "alone, say --published-on-loopback."
         )
 
 

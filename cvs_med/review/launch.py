@@ -25,6 +25,7 @@ class Settings:
         store: database URL of the reviews; None is the run's own folder.
         login: whether readers prove who they are by Streamlit's login.
         admins: readers who see everything.
+        published_on_loopback: whether the pages are in a container whose port only its host reaches.
     """
 
     run: Path
@@ -32,6 +33,7 @@ class Settings:
     store: str | None
     login: bool = False
     admins: frozenset[str] = frozenset()
+    published_on_loopback: bool = False
 
 
 def pages() -> Path:
@@ -47,7 +49,7 @@ def command(shown: Settings, port: int, address: str) -> tuple[list[str], dict[s
     Raises:
         ReviewError: other machines would reach the pages without a login.
     """
-    access.require_safe(address, login=shown.login)
+    access.require_safe(address, login=shown.login, published_on_loopback=shown.published_on_loopback)
     options = {
         "server.address": address,
         "server.port": str(port),

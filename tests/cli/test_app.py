@@ -45,6 +45,8 @@ def test_other_machines_are_served_only_with_a_login(
     assert refused.exit_code == 2
     assert "OpenID Connect" in refused.stderr
     assert started == []
+    assert app("--address", "0.0.0.0", "--published-on-loopback").exit_code == 0
+    assert not launch.settings(started.pop()[1]).login
     monkeypatch.setattr(access, "login_configured", lambda: True)
     assert app("--address", "0.0.0.0", "--admin", "ada@eye.example").exit_code == 0
     ((command, environment),) = started

@@ -57,6 +57,7 @@ def test_likeness_is_told_only_where_the_networks_were_asked(run: FinishedRun) -
 
 def test_a_damaged_case_is_a_flag_and_a_damaged_file_of_flags_an_error(run: FinishedRun) -> None:
     case_id = run.ids[0]
+    (run.path / flags.FILE).unlink(missing_ok=True)
     (run.path / f"fold-{run.predictions[case_id].fold}" / "maps" / f"{case_id}.npz").write_bytes(b"cut off")
     assert "damaged" in flags.of_run(run).said(case_id)
     (run.path / flags.FILE).write_text("[]")
