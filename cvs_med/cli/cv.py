@@ -5,7 +5,7 @@ from pathlib import Path
 
 import click
 
-from cvs_med.cli import asked
+from cvs_med.cli import asked, spread
 from cvs_med.protocol import Protocol
 from cvs_med.protocol import load as load_protocol
 
@@ -28,6 +28,7 @@ _FOLDER = click.Path(path_type=Path, file_okay=False)
 @click.option("--seed", type=int, help="Seed of folds and training.")
 @click.option("--repeats", type=click.IntRange(2, 1000), help="So many runs, with seeds from --seed on.")
 @click.option("--device", type=click.Choice(["auto", "cpu", "cuda"]), default="auto", help="Where to compute.")
+@spread.options
 @click.option("--precision", type=click.Choice(["auto", "bf16", "fp32"]), help="Numbers to compute with.")
 @click.option("--set", "changes", multiple=True, metavar="KEY=VALUE", help="Change any field: loss.dice_weight=0.")
 @click.option("--out", type=_FOLDER, help="Run folder.  [default: a folder of its own under runs/]")
@@ -48,6 +49,8 @@ def cv(
     seed: int | None,
     repeats: int | None,
     device: str,
+    address: str | None,
+    gpus_per_task: float | None,
     precision: str | None,
     changes: tuple[str, ...],
     out: Path | None,
@@ -57,7 +60,8 @@ def cv(
 
     Stopped at any moment, the same command continues. The run folder holds predictions, metrics, maps with their
     evidence, an overlay for every case, and report.html. With --repeats each seed has such a folder, OUT/seed-K, and
-    OUT/repeats.json sums them up.
+    OUT/repeats.json sums them up. With --ray all folds of all seeds are tasks of a cluster whose machines see the same
+    OUT, data and weights under the same path.
     """
     from cvs_med import datasets
     from cvs_med.cli.machine import accelerator, cache_folder, keep_memory, workers
@@ -86,7 +90,20 @@ def cv(
     else:
         resolved = load_protocol(protocol or asked.usual(dataset, device), settings)
     folder = out or asked.folder(resolved, data_dir, repeated=repeats is not None)
+    gpus = spread.gpus(gpus_per_task, device)
     keep_memory()
+    if address is not None:
+        from cvs_med import tasks
+        from cvs_med.repeats import unfinished
+        from cvs_med.setup import Machine
+
+        runs = list(unfinished(resolved, folder, repeats)) if repeats else [(resolved, folder)]
+        machine = Machine(cache_folder(), device, workers())
+        with (
+            Watch(len(runs) * resolved.splits.folds, quiet=as_json, noun="Task", alike=False) as watch,
+            tasks.folds(runs, data_dir=data_dir, machine=machine, observer=watch, candidates=candidates) as found,
+        ):
+            spread.compute(found, address, gpus, watch)
 
     def run(one: Protocol, where: Path) -> None:
         with Watch(one.splits.folds, quiet=as_json) as watch:
