@@ -27,7 +27,7 @@ FLOORS = (
     },
     {
         "setup", "folds", "experiment", "propagation", "comparison", "sweep", "sweep_masks", "transfer",
-        "annotation_cost", "repeats", "inner", "selection", "tasks", "cluster",
+        "annotation_cost", "repeats", "inner", "selection", "tasks", "cluster", "tracking",
     },
     {"report", "review"},
     {"prediction", "benchmark", "final_model", "export"},
@@ -90,7 +90,7 @@ def test_every_room_of_the_table_exists() -> None:
     assert set().union(*FLOORS) <= rooms
 
 
-@pytest.mark.parametrize(("library", "room"), [("ray", "cluster")])
+@pytest.mark.parametrize(("library", "room"), [("ray", "cluster"), ("mlflow", "tracking"), ("tensorboard", "tracking")])
 def test_what_few_need_is_known_to_one_room(library: str, room: str) -> None:
     assert {module for module, path in MODULES.items() if library in libraries(path)} == {room}
 

@@ -1,13 +1,19 @@
 """`cvs-med cv`: cross-validation of one method on one data set."""
 
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from cvs_med.cli import asked, spread
 from cvs_med.protocol import Protocol
 from cvs_med.protocol import load as load_protocol
+
+if TYPE_CHECKING:
+    from cvs_med.setup import Observer
+    from cvs_med.tracking import Kind
 
 _FOLDER = click.Path(path_type=Path, file_okay=False)
 
@@ -31,6 +37,8 @@ _FOLDER = click.Path(path_type=Path, file_okay=False)
 @spread.options
 @click.option("--precision", type=click.Choice(["auto", "bf16", "fp32"]), help="Numbers to compute with.")
 @click.option("--set", "changes", multiple=True, metavar="KEY=VALUE", help="Change any field: loss.dice_weight=0.")
+@click.option("--track", type=click.Choice(["tensorboard", "mlflow"]), help="Keep losses and results there too.")
+@click.option("--track-to", metavar="FOLDER|URL", help="Where; a server for mlflow.  [default: in the run folder]")
 @click.option("--out", type=_FOLDER, help="Run folder.  [default: a folder of its own under runs/]")
 @click.option("--json", "as_json", is_flag=True, help="Print metrics.json instead of tables.")
 def cv(
@@ -53,6 +61,8 @@ def cv(
     gpus_per_task: float | None,
     precision: str | None,
     changes: tuple[str, ...],
+    track: "Kind | None",
+    track_to: str | None,
     out: Path | None,
     as_json: bool,
 ) -> None:
@@ -111,16 +121,17 @@ def cv(
                 watch.stage(f"Seed {one.splits.seed}: the folds are dealt anew")
             from cvs_med.experiment import cross_validate
 
-            cross_validate(
-                one,
-                where,
-                data_dir=data_dir,
-                cache_dir=cache_folder(),
-                accelerator=device,
-                workers=workers(),
-                observer=watch,
-                candidates=candidates,
-            )
+            with _tracked(track, track_to, where, one, watch) as observer:
+                cross_validate(
+                    one,
+                    where,
+                    data_dir=data_dir,
+                    cache_dir=cache_folder(),
+                    accelerator=device,
+                    workers=workers(),
+                    observer=observer,
+                    candidates=candidates,
+                )
             from cvs_med import report
             from cvs_med.report import kept_audit
 
@@ -134,6 +145,17 @@ def cv(
     else:
         run(resolved, folder)
         _finish(folder, as_json=as_json)
+
+
+def _tracked(
+    kind: "Kind | None", place: str | None, run: Path, protocol: Protocol, observer: "Observer"
+) -> AbstractContextManager["Observer"]:
+    """Give the observer, and where tracking is asked for, one that tracks too."""
+    if kind is None:
+        return nullcontext(observer)
+    from cvs_med.tracking import tracked
+
+    return tracked(kind, place, run, protocol, observer)
 
 
 def _finish(run: Path, *, as_json: bool) -> None:
