@@ -26,6 +26,7 @@ from cvs_med.errors import DataError, Problem, reason
 from cvs_med.geometry import Geometry
 from cvs_med.transforms import RECIPE_VERSION, Crop, prepare, prepare_packed
 from cvs_med.types import Case, Packed, Picture, file_of
+from cvs_med.waiting import turn
 
 LOGGER = logging.getLogger(__name__)
 
@@ -79,13 +80,14 @@ def load(cases: Sequence[Case], *, size: int, crop: Crop, folder: Path, workers:
     if at_once:
         return _photographs(cases, *at_once, key=key)
     path = folder / f"photographs-{key[:16]}.safetensors"
-    if path.exists():
-        try:
-            return _read(path, cases, key)
-        except (SafetensorError, OSError, ValueError, KeyError, TypeError) as error:
-            LOGGER.warning("The cache %s is damaged (%s) and is made anew.", path, error)
-    photographs = _decode(cases, size=size, crop=crop, key=key, workers=workers)
-    _write(photographs, path)
+    with turn(path.with_suffix(".lock")):  # Another process may be decoding the same.
+        if path.exists():
+            try:
+                return _read(path, cases, key)
+            except (SafetensorError, OSError, ValueError, KeyError, TypeError) as error:
+                LOGGER.warning("The cache %s is damaged (%s) and is made anew.", path, error)
+        photographs = _decode(cases, size=size, crop=crop, key=key, workers=workers)
+        _write(photographs, path)
     return photographs
 
 

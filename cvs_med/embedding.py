@@ -15,6 +15,7 @@ from cvs_med.features import Step, pool
 from cvs_med.networks import Network
 from cvs_med.precision import computing
 from cvs_med.tables import write_bytes
+from cvs_med.waiting import turn
 
 BATCH = 64
 """Photographs that are encoded at once."""
@@ -46,17 +47,18 @@ def embed(
     """
     recipe = json.dumps([identity, photographs.key, level, precision])
     path = folder / f"embedding-{hashlib.sha256(recipe.encode()).hexdigest()[:16]}.safetensors"
-    with suppress(SafetensorError, OSError), safe_open(path, framework="pt") as stored:
-        kept: Tensor = stored.get_tensor("embedding")
-        return kept
-    total = len(photographs.case_ids)
-    parts: list[Tensor] = []
-    for start in range(0, total, BATCH):
-        parts.append(_encode(network, photographs, slice(start, start + BATCH), level, precision))
-        step(min(start + BATCH, total), total)
-    embedding = torch.cat(parts)
-    folder.mkdir(parents=True, exist_ok=True)
-    write_bytes(path, save({"embedding": embedding}))
+    with turn(path.with_suffix(".lock")):  # Another process may be computing the same.
+        with suppress(SafetensorError, OSError), safe_open(path, framework="pt") as stored:
+            kept: Tensor = stored.get_tensor("embedding")
+            return kept
+        total = len(photographs.case_ids)
+        parts: list[Tensor] = []
+        for start in range(0, total, BATCH):
+            parts.append(_encode(network, photographs, slice(start, start + BATCH), level, precision))
+            step(min(start + BATCH, total), total)
+        embedding = torch.cat(parts)
+        folder.mkdir(parents=True, exist_ok=True)
+        write_bytes(path, save({"embedding": embedding}))
     return embedding
 
 

@@ -1,20 +1,23 @@
 """One cross-validation, from the photographs to predictions.csv; killed and started again, it goes on."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 from safetensors.torch import save
 
 from cvs_med import baselines, environment, run_folder
-from cvs_med.decisions import Decided, Decision, Decisions, apply, decide
+from cvs_med.decisions import Decision, Decisions, apply, decide
 from cvs_med.errors import ProtocolError
 from cvs_med.evaluation import DatasetCard, Folds, read_json
 from cvs_med.folds import as_predictions, run_fold
 from cvs_med.inner import inner_answers
 from cvs_med.protocol import Protocol, dump
+from cvs_med.protocol_sections import Inner
 from cvs_med.run_folder import RunFolder
 from cvs_med.selection import Choice, choose, record
-from cvs_med.setup import Observer, Setup, prepare, timed
+from cvs_med.setup import Machine, Observer, Setup, prepare, timed
 from cvs_med.splits import k_folds
 from cvs_med.tables import Segmentation, write_bytes, write_predictions, write_segmentation
 from cvs_med.types import Floats, Prediction
@@ -58,35 +61,102 @@ def cross_validate(
     Raises:
         CvsMedError: data, weights, folders or the training are not as they should be; what was computed stays.
     """
+    with begun(
+        protocol,
+        out,
+        data_dir=data_dir,
+        machine=Machine(cache_dir, accelerator, workers),
+        observer=observer,
+        candidates=candidates,
+    ) as (folder, run):
+        _run_folds(run, folder)
+        setup = next(iter(run.setups.values()))
+        _run_baselines(setup, folder, run.parts)
+        facts = environment.describe(setup.fabric.device, setup.precision)
+        facts |= _add_up(folder.path / "environment.json", [each.seconds for each in run.setups.values()])
+        facts["peak memory, GB"] = round(environment.peak_memory_gigabytes(), 2)
+        folder.write_json("environment.json", facts)
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """What a fold needs.
+
+    Attributes:
+        setups: what the folds share, for each protocol that they choose from.
+        parts: the cases that each fold learns from and answers for.
+    """
+
+    setups: Setups
+    parts: Parts
+
+
+@contextmanager
+def begun(
+    protocol: Protocol,
+    out: Path,
+    *,
+    data_dir: Path | None,
+    machine: Machine,
+    observer: Observer,
+    candidates: Mapping[str, Protocol] | None = None,
+) -> Iterator[tuple[RunFolder, Prepared]]:
+    """Open a run folder, check all, and write down what the run rests on; then any process can run its folds.
+
+    Raises:
+        CvsMedError: see `cross_validate`.
+    """
     for each in (candidates or {_ONLY: protocol}).values():
         _require_labels_to_be_enough(each)
     if protocol.inner.select and not candidates:
         raise ProtocolError("Expected the protocols to choose from, found only their checksums in inner.select. Name "
                             "them with --select.")  # fmt: skip
     with run_folder.opened(out, protocol) as folder:
-        setups = {
-            name: prepare(
-                each.model_copy(update={"splits": protocol.splits}),
-                data_dir=data_dir,
-                cache_dir=cache_dir,
-                accelerator=accelerator,
-                workers=workers,
-                observer=observer,
-            )
-            for name, each in (candidates or {_ONLY: protocol}).items()
-        }
-        setup = next(iter(setups.values()))
-        folder.require_same("inputs.json", _inputs(setups))
-        parts = _parts(setup, _deal(setup, folder))
-        unfinished = [part for n, part in enumerate(parts) if not folder.done(n)]
-        folder.require_room(max(_bytes_to_come(each, unfinished) for each in setups.values()))
-        describe(setups, folder)
-        _run_folds(setups, folder, parts)
-        _run_baselines(setup, folder, parts)
-        facts = environment.describe(setup.fabric.device, setup.precision)
-        facts |= _add_up(folder.path / "environment.json", [each.seconds for each in setups.values()])
-        facts["peak memory, GB"] = round(environment.peak_memory_gigabytes(), 2)
-        folder.write_json("environment.json", facts)
+        run = prepared(protocol, candidates, data_dir=data_dir, machine=machine, observer=observer)
+        setup = next(iter(run.setups.values()))
+        require_inputs(folder, run)
+        _keep_folds(setup, folder)
+        unfinished = [part for number, part in enumerate(run.parts) if not folder.done(number)]
+        folder.require_room(max(_bytes_to_come(each, unfinished) for each in run.setups.values()))
+        describe(run.setups, folder)
+        yield folder, run
+
+
+def prepared(
+    protocol: Protocol,
+    candidates: Mapping[str, Protocol] | None,
+    *,
+    data_dir: Path | None,
+    machine: Machine,
+    observer: Observer,
+) -> Prepared:
+    """Read what the folds share, and deal them.
+
+    Raises:
+        CvsMedError: see `setup.prepare`.
+    """
+    setups = {
+        name: prepare(
+            each.model_copy(update={"splits": protocol.splits}),
+            data_dir=data_dir,
+            cache_dir=machine.cache_dir,
+            accelerator=machine.accelerator,
+            workers=machine.workers,
+            observer=observer,
+        )
+        for name, each in (candidates or {_ONLY: protocol}).items()
+    }
+    setup = next(iter(setups.values()))
+    return Prepared(setups, _parts(setup, _dealt(setup)))
+
+
+def require_inputs(folder: RunFolder, run: Prepared) -> None:
+    """Write what the run rests on, or see that it is the same.
+
+    Raises:
+        RunError: the run was begun with other photographs, labels or weights.
+    """
+    folder.require_same("inputs.json", _inputs(run.setups))
 
 
 def _require_labels_to_be_enough(protocol: Protocol) -> None:
@@ -115,16 +185,18 @@ def _add_up(file: Path, seconds: Sequence[dict[str, float]]) -> dict[str, float]
     return total
 
 
-def _deal(setup: Setup, folder: RunFolder) -> Folds:
-    """Deal the cases into folds and write folds.json before anything is trained; or read the folds of this run."""
-    file = folder.path / "folds.json"
+def _dealt(setup: Setup) -> Folds:
     splits = setup.protocol.splits
-    folds = Folds(kind=splits.kind, seed=splits.seed, folds=k_folds(setup.cases, splits))
+    return Folds(kind=splits.kind, seed=splits.seed, folds=k_folds(setup.cases, splits))
+
+
+def _keep_folds(setup: Setup, folder: RunFolder) -> None:
+    """Write folds.json before anything is trained; or see that the folds of this run are the same."""
+    file, folds = folder.path / "folds.json", _dealt(setup)
     if not file.exists():
         folder.write_json(file.name, folds.model_dump())
     elif read_json(file, Folds) != folds:
         raise run_folder.changed(folder.path, file.name)
-    return folds
 
 
 def _parts(setup: Setup, folds: Folds) -> Parts:
@@ -171,43 +243,68 @@ def describe(setups: Setups, folder: RunFolder) -> None:
             write_bytes(place / "encoder.safetensors", save(encoder))
 
 
-def _run_folds(setups: Setups, folder: RunFolder, parts: Parts) -> None:
-    predictions: list[Prediction] = []
-    rows: list[Segmentation] = []
-    choices: list[Choice] = []
-    setup = next(iter(setups.values()))
-    asked = setup.protocol.inner
-    decisions: list[Decision] = []
-    decided: list[Decided] = []
-    for number, (train, test) in enumerate(parts):
-        name = _ONLY
-        if name not in setups:
-            choices.append(choose(setups, folder.fold(number) / "inner", number, train))
-            name = choices[-1].chosen
-        setup.observer.stage(f"Fold {number + 1} of {len(parts)}: {len(train)} to learn from, {len(test)} to test")
-        found, segmented = run_fold(setups[name], folder.fold(number), number, train, test)
-        predictions += found
-        if asked.decides:
-            setup.observer.stage(f"Fold {number + 1}: what its training part decides for these")
-            answers = inner_answers(setups[name], folder.fold(number) / "inner" / name, number, train)
-            decisions.append(decide(number, answers, asked))
-            decided += apply(decisions[-1], found, asked)
-        # Folds that chose a protocol without a map still have their rows, which say that nothing is known.
-        rows += segmented or [Segmentation(row.case_id, row.fold, None, None, None, None) for row in found]
+@dataclass(frozen=True, slots=True)
+class Answered:
+    """What a fold gave.
+
+    Attributes:
+        predictions: for each test case.
+        segmentation: how well each was segmented, for a method with a map.
+        choice: which protocol was chosen inside; None where there was one only.
+        decision: what else was decided inside; None where nothing was asked for.
+    """
+
+    predictions: list[Prediction]
+    segmentation: list[Segmentation]
+    choice: Choice | None
+    decision: Decision | None
+
+
+def run_one(run: Prepared, folder: RunFolder, number: int) -> Answered:
+    """Run one fold, or read it if it is done; where protocols are to choose from, choose first."""
+    train, test = run.parts[number]
+    inside = folder.fold(number) / "inner"
+    choice = choose(run.setups, inside, number, train) if _ONLY not in run.setups else None
+    name = choice.chosen if choice else _ONLY
+    setup = run.setups[name]
+    setup.observer.stage(f"Fold {number + 1} of {len(run.parts)}: {len(train)} to learn from, {len(test)} to test")
+    predictions, rows = run_fold(setup, folder.fold(number), number, train, test)
+    asked, decision = setup.protocol.inner, None
+    if asked.decides:
+        setup.observer.stage(f"Fold {number + 1}: what its training part decides for these")
+        decision = decide(number, inner_answers(setup, inside / name, number, train), asked)
+    return Answered(predictions, rows, choice, decision)
+
+
+def _run_folds(run: Prepared, folder: RunFolder) -> None:
+    answered = [run_one(run, folder, number) for number in range(len(run.parts))]
+    # Folds that chose a protocol without a map still have their rows, which say that nothing is known.
+    rows = [
+        row
+        for each in answered
+        for row in each.segmentation
+        or [Segmentation(found.case_id, found.fold, None, None, None, None) for found in each.predictions]
+    ]
     if any(row.predicted_fraction is not None for row in rows):
         write_segmentation(folder.path / "segmentation.csv", rows)
-    if choices:
+    if choices := [each.choice for each in answered if each.choice]:
         folder.write_json("selection.json", record(choices))
-    if asked.decides:
-        kept = Decisions(
-            calibrated=asked.calibrate,
-            risk=asked.abstain_at_risk,
-            coverage=asked.coverage,
-            folds=decisions,
-            cases=decided,
-        )
-        folder.write_json("decisions.json", kept.model_dump(mode="json"))
+    setup = next(iter(run.setups.values()))
+    if setup.protocol.inner.decides:
+        folder.write_json("decisions.json", _decisions(setup.protocol.inner, answered).model_dump(mode="json"))
+    predictions = [row for each in answered for row in each.predictions]
     write_predictions(folder.path / "predictions.csv", predictions, setup.dataset.class_names)
+
+
+def _decisions(asked: Inner, answered: Sequence[Answered]) -> Decisions:
+    decided = [(each.decision, each.predictions) for each in answered if each.decision]
+    return Decisions(
+        calibrated=asked.calibrate,
+        risk=asked.abstain_at_risk,
+        coverage=asked.coverage,
+        folds=[decision for decision, _ in decided],
+        cases=[case for decision, predictions in decided for case in apply(decision, predictions, asked)],
+    )
 
 
 def _run_baselines(setup: Setup, folder: RunFolder, parts: Parts) -> None:

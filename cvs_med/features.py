@@ -20,6 +20,7 @@ from cvs_med.errors import DataError
 from cvs_med.networks import Network
 from cvs_med.precision import computing
 from cvs_med.tables import write_bytes
+from cvs_med.waiting import turn
 
 Step = Callable[[int, int], None]
 """Told how many photographs are done, and of how many."""
@@ -91,19 +92,18 @@ def extract(
     means, deviations = (
         {level: torch.empty(*shape, width) for level, width in enumerate(network.encoder.channels)} for _ in range(2)
     )
-    checked = False
     for number in range(total):
         view, photograph = divmod(number, len(photographs.case_ids))
         path = _file(target, view, photograph)
         statistics = _read_pooled(path, levels)
         if statistics is None:
-            together = {*levels, *_kept_levels(path)}
-            tensors = _encode(network, photographs, photograph, views[view], together, precision)
-            if not checked:
-                _require_room(target, tensors, total - number)
-                checked = True
-            write_bytes(path, save(tensors))
-            statistics = tensors
+            with turn(target / ".lock"):  # Another process may be at the same; then its file is read.
+                statistics = _read_pooled(path, levels)
+                if statistics is None:
+                    together = {*levels, *_kept_levels(path)}
+                    statistics = _encode(network, photographs, photograph, views[view], together, precision)
+                    _require_room(target, statistics, total - number)
+                    write_bytes(path, save(statistics))
         for level in means:
             means[level][view, photograph] = statistics[f"mean-{level}"]
             deviations[level][view, photograph] = statistics[f"deviation-{level}"]

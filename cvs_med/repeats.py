@@ -2,7 +2,7 @@
 
 import json
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -89,16 +89,27 @@ def repeat(protocol: Protocol, out: Path, count: int, run: Callable[[Protocol, P
     Raises:
         CvsMedError: a repeat fails, or its folder holds a run of another protocol.
     """
+    for one, folder in unfinished(protocol, out, count):
+        run(one, folder)
+    first = protocol.splits.seed
+    summary = summarise(out, range(first, first + count))
+    text = json.dumps(asdict(summary), indent=2, ensure_ascii=False, allow_nan=False)
+    write_bytes(out / _SUMMARY, f"{text}\n".encode())
+    return summary
+
+
+def unfinished(protocol: Protocol, out: Path, count: int) -> Iterator[tuple[Protocol, Path]]:
+    """Give the protocol and the folder of every repeat that is not finished; see `repeat`.
+
+    Raises:
+        RunError: a finished one is of another protocol.
+    """
     first = protocol.splits.seed
     for seed in range(first, first + count):
         splits = protocol.splits.model_copy(update={"seed": seed})
         one, folder = protocol.model_copy(update={"splits": splits}), out / f"seed-{seed}"
         if not _finished(folder, one):
-            run(one, folder)
-    summary = summarise(out, range(first, first + count))
-    text = json.dumps(asdict(summary), indent=2, ensure_ascii=False, allow_nan=False)
-    write_bytes(out / _SUMMARY, f"{text}\n".encode())
-    return summary
+            yield one, folder
 
 
 def runs_in(folder: Path) -> list[Path]:

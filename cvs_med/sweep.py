@@ -83,14 +83,8 @@ def sweep(
         CvsMedError: data, masks, weights, folders or a training are not as they should be; what was computed stays.
     """
     with run_folder.alone(out) as folder:
-        for name, each in plan.methods.items():
-            place = _made(out / folder_of(name))
-            begun = any(place.glob("*/*/draw.json"))
-            run_folder.claim(place / "protocol.yaml", each, begun=begun)
-            weights = {"weights": _weights(each.network.weights)}
-            keep = RunFolder(place).require_same if begun else RunFolder(place).write_json
-            keep("weights.json", weights)
-        data = _read(plan, data_dir, masks_dirs)
+        claim(plan, out)
+        data = read(plan, data_dir, masks_dirs)
         rows: dict[tuple[str, Samples], Row] = {}
         for number, cell in enumerate(plan.cells):
             draw = data.draw(cell)
@@ -98,7 +92,7 @@ def sweep(
                 f"Cell {number + 1} of {len(plan.cells)}: {cell.title}; "
                 f"{len(draw.train)} to learn from, {len(draw.test)} to test"
             )
-            right = _run_cell(plan, data, cell, draw, folder, machine, _Numbered(observer, number))
+            right = run_cell(plan, data, cell, folder, machine, _Numbered(observer, number))
             key = cell.method, cell.samples
             earlier = rows[key].right if key in rows else ()
             rows[key] = Row(method=cell.method, samples=cell.samples, right=(*earlier, right), tested=len(draw.test))
@@ -107,8 +101,22 @@ def sweep(
     return table
 
 
+def claim(plan: Plan, out: Path) -> None:
+    """Write each method's protocol and weights into the run folder, or see that they are the same.
+
+    Raises:
+        RunError: what was computed rests on others.
+    """
+    for name, each in plan.methods.items():
+        place = _made(out / folder_of(name))
+        begun = any(place.glob("*/*/draw.json"))
+        run_folder.claim(place / "protocol.yaml", each, begun=begun)
+        keep = RunFolder(place).require_same if begun else RunFolder(place).write_json
+        keep("weights.json", {"weights": _weights(each.network.weights)})
+
+
 @dataclass(frozen=True, slots=True)
-class _Data:
+class Data:
     """The data set, read once.
 
     Attributes:
@@ -170,8 +178,12 @@ class _Numbered:
         self.observer.epoch(self.number, epoch)
 
 
-def _read(plan: Plan, data_dir: Path | None, masks_dirs: Sequence[Path]) -> _Data:
-    """Read the data set, draw for every cell, and check all draws and their masks before anything is trained."""
+def read(plan: Plan, data_dir: Path | None, masks_dirs: Sequence[Path]) -> Data:
+    """Read the data set, draw for every cell, and check all draws and their masks before anything is trained.
+
+    Raises:
+        CvsMedError: data or masks are not as they should be.
+    """
     first = next(iter(plan.methods.values()))
     dataset, root = datasets.opened(first.dataset, data_dir)
     cases = dataset.cases(root)
@@ -187,7 +199,7 @@ def _read(plan: Plan, data_dir: Path | None, masks_dirs: Sequence[Path]) -> _Dat
         test = [case for case in test if case.id in chosen]
     needed = {name for drawn in draws.values() for name in drawn}
     masked = read_masks(plan, dataset, cases, masks_dirs, needed)
-    return _Data(dataset, masked, [case.id for case in train], draws, [case.id for case in test])
+    return Data(dataset, masked, [case.id for case in train], draws, [case.id for case in test])
 
 
 def _part(cases: Sequence[Case], dataset: DataSet, name: str) -> list[Case]:
@@ -198,10 +210,15 @@ def _part(cases: Sequence[Case], dataset: DataSet, name: str) -> list[Case]:
     return found
 
 
-def _run_cell(
-    plan: Plan, data: _Data, cell: Cell, draw: Draw, folder: RunFolder, machine: Machine, observer: Observer
+def run_cell(
+    plan: Plan, data: Data, cell: Cell, folder: RunFolder, machine: Machine, observer: Observer
 ) -> int:
-    """Give how many test images a cell got right; train and test it unless that is done."""
+    """Give how many test images a cell got right; train and test it unless that is done.
+
+    Raises:
+        CvsMedError: see `sweep`.
+    """
+    draw = data.draw(cell)
     place = RunFolder(_made(folder.path / cell.folder))
     done, names = place.path / "predictions.csv", data.dataset.class_names
     if done.exists():
@@ -265,7 +282,7 @@ def _weights(named: str) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def _cases(chosen: Protocol, data: _Data, cell: Cell, draw: Draw) -> list[Case]:
+def _cases(chosen: Protocol, data: Data, cell: Cell, draw: Draw) -> list[Case]:
     """List the images of a cell, those to learn from first.
 
     No test image shows its mask to anything, nor does an image without a label, so that none need be decoded.
@@ -278,7 +295,7 @@ def _cases(chosen: Protocol, data: _Data, cell: Cell, draw: Draw) -> list[Case]:
 
 
 def _assemble(
-    chosen: Protocol, data: _Data, cell: Cell, draw: Draw, machine: Machine, observer: Observer
+    chosen: Protocol, data: Data, cell: Cell, draw: Draw, machine: Machine, observer: Observer
 ) -> Setup:
     """Load a cell's network and images."""
     seeded = chosen.model_copy(update={"splits": chosen.splits.model_copy(update={"seed": cell.seed})})
@@ -309,7 +326,7 @@ def _shares(setup: Setup, network: Network, test: Sequence[int]) -> Iterator[Flo
         setup.observer.counted(start + len(batch), len(test))
 
 
-def _table(plan: Plan, data: _Data, rows: Sequence[Row]) -> SweepTable:
+def _table(plan: Plan, data: Data, rows: Sequence[Row]) -> SweepTable:
     first = next(iter(plan.methods.values()))
     return SweepTable(
         dataset=first.dataset,

@@ -13,7 +13,10 @@ ROOT = Path(cvs_med.__file__).parent
 
 # A room is a module or, with all that lies in it, a folder.
 FLOORS = (
-    {"__init__", "errors", "types", "backbones", "protocol", "protocol_errors", "protocol_sections", "strict_yaml"},
+    {
+        "__init__", "errors", "types", "backbones", "protocol", "protocol_errors", "protocol_sections", "strict_yaml",
+        "waiting",
+    },
     {
         "label_maps", "losses", "decoding", "images", "geometry", "disc", "download", "datasets", "splits",
         "transforms", "augmentation", "hyperrule", "networks", "statistics", "precision",
@@ -25,7 +28,7 @@ FLOORS = (
     },
     {
         "setup", "folds", "experiment", "propagation", "comparison", "sweep", "sweep_masks", "transfer",
-        "annotation_cost", "repeats", "inner", "selection",
+        "annotation_cost", "repeats", "inner", "selection", "tasks", "cluster", "tracking",
     },
     {"report"},
     {"prediction", "benchmark", "final_model", "export", "review"},
@@ -86,6 +89,19 @@ def test_imports_run_downhill(module: str) -> None:
 def test_every_room_of_the_table_exists() -> None:
     rooms = {module.split(".")[0] for module in MODULES}
     assert set().union(*FLOORS) <= rooms
+
+
+@pytest.mark.parametrize(("library", "room"), [("ray", "cluster"), ("mlflow", "tracking"), ("tensorboard", "tracking")])
+def test_what_few_need_is_known_to_one_room(library: str, room: str) -> None:
+    assert {module for module, path in MODULES.items() if library in libraries(path)} == {room}
+
+
+def libraries(path: Path) -> set[str]:
+    """List the words of all names of other packages that a module imports, inside functions too."""
+    nodes = list(ast.walk(ast.parse(path.read_text(encoding="utf-8"))))
+    names = [alias.name for node in nodes if isinstance(node, ast.Import) for alias in node.names]
+    names += [node.module or "" for node in nodes if isinstance(node, ast.ImportFrom)]
+    return {word for name in names if not name.startswith("cvs_med") for word in name.split(".")}
 
 
 def test_no_import_goes_round_in_a_circle() -> None:

@@ -1,13 +1,19 @@
 """`cvs-med cv`: cross-validation of one method on one data set."""
 
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
-from cvs_med.cli import asked
+from cvs_med.cli import asked, spread
 from cvs_med.protocol import Protocol
 from cvs_med.protocol import load as load_protocol
+
+if TYPE_CHECKING:
+    from cvs_med.setup import Observer
+    from cvs_med.tracking import Kind
 
 _FOLDER = click.Path(path_type=Path, file_okay=False)
 
@@ -31,8 +37,11 @@ _FOLDER = click.Path(path_type=Path, file_okay=False)
 @click.option("--abstain-at-risk", type=float, help="Send the unsure to a human; this share of the rest may be wrong.")
 @click.option("--coverage", type=float, help="Give sets of classes that hold the right one so often, such as 0.9.")
 @click.option("--device", type=click.Choice(["auto", "cpu", "cuda"]), default="auto", help="Where to compute.")
+@spread.options
 @click.option("--precision", type=click.Choice(["auto", "bf16", "fp32"]), help="Numbers to compute with.")
 @click.option("--set", "changes", multiple=True, metavar="KEY=VALUE", help="Change any field: loss.dice_weight=0.")
+@click.option("--track", type=click.Choice(["tensorboard", "mlflow"]), help="Keep losses and results there too.")
+@click.option("--track-to", metavar="FOLDER|URL", help="Where; a server for mlflow.  [default: in the run folder]")
 @click.option("--out", type=_FOLDER, help="Run folder.  [default: a folder of its own under runs/]")
 @click.option("--json", "as_json", is_flag=True, help="Print metrics.json instead of tables.")
 def cv(
@@ -54,8 +63,12 @@ def cv(
     abstain_at_risk: float | None,
     coverage: float | None,
     device: str,
+    address: str | None,
+    gpus_per_task: float | None,
     precision: str | None,
     changes: tuple[str, ...],
+    track: "Kind | None",
+    track_to: str | None,
     out: Path | None,
     as_json: bool,
 ) -> None:
@@ -63,7 +76,8 @@ def cv(
 
     Stopped at any moment, the same command continues. The run folder holds predictions, metrics, maps with their
     evidence, an overlay for every case, and report.html. With --repeats each seed has such a folder, OUT/seed-K, and
-    OUT/repeats.json sums them up.
+    OUT/repeats.json sums them up. With --ray all folds of all seeds are tasks of a cluster whose machines see the same
+    OUT, data and weights under the same path.
 
     --calibrate, --abstain-at-risk and --coverage decide by a cross-validation inside each training part; no test image
     has a say, and no answer changes its class.
@@ -98,7 +112,20 @@ def cv(
     else:
         resolved = load_protocol(protocol or asked.usual(dataset, device), settings)
     folder = out or asked.folder(resolved, data_dir, repeated=repeats is not None)
+    gpus = spread.gpus(gpus_per_task, device)
     keep_memory()
+    if address is not None:
+        from cvs_med import tasks
+        from cvs_med.repeats import unfinished
+        from cvs_med.setup import Machine
+
+        runs = list(unfinished(resolved, folder, repeats)) if repeats else [(resolved, folder)]
+        machine = Machine(cache_folder(), device, workers())
+        with (
+            Watch(len(runs) * resolved.splits.folds, quiet=as_json, noun="Task", alike=False) as watch,
+            tasks.folds(runs, data_dir=data_dir, machine=machine, observer=watch, candidates=candidates) as found,
+        ):
+            spread.compute(found, address, gpus, watch)
 
     def run(one: Protocol, where: Path) -> None:
         with Watch(one.splits.folds, quiet=as_json) as watch:
@@ -106,16 +133,17 @@ def cv(
                 watch.stage(f"Seed {one.splits.seed}: the folds are dealt anew")
             from cvs_med.experiment import cross_validate
 
-            cross_validate(
-                one,
-                where,
-                data_dir=data_dir,
-                cache_dir=cache_folder(),
-                accelerator=device,
-                workers=workers(),
-                observer=watch,
-                candidates=candidates,
-            )
+            with _tracked(track, track_to, where, one, watch) as observer:
+                cross_validate(
+                    one,
+                    where,
+                    data_dir=data_dir,
+                    cache_dir=cache_folder(),
+                    accelerator=device,
+                    workers=workers(),
+                    observer=observer,
+                    candidates=candidates,
+                )
             from cvs_med import report
             from cvs_med.report import kept_audit
 
@@ -129,6 +157,17 @@ def cv(
     else:
         run(resolved, folder)
         _finish(folder, as_json=as_json)
+
+
+def _tracked(
+    kind: "Kind | None", place: str | None, run: Path, protocol: Protocol, observer: "Observer"
+) -> AbstractContextManager["Observer"]:
+    """Give the observer, and where tracking is asked for, one that tracks too."""
+    if kind is None:
+        return nullcontext(observer)
+    from cvs_med.tracking import tracked
+
+    return tracked(kind, place, run, protocol, observer)
 
 
 def _finish(run: Path, *, as_json: bool) -> None:

@@ -5,6 +5,8 @@ from typing import TYPE_CHECKING
 
 import click
 
+from cvs_med.cli import spread
+
 if TYPE_CHECKING:
     from cvs_med.sweep_plan import Recipe
     from cvs_med.sweep_table import Samples
@@ -61,6 +63,7 @@ class _Samples(click.ParamType["tuple[Samples, ...]"]):
 @click.option("--masks", type=_FOLDER, multiple=True, help="Folder of foreground masks, for a data set without; "
               "also one that propagate made, for cvs(seg-10).")
 @click.option("--device", type=click.Choice(["auto", "cpu", "cuda"]), default="auto", help="Where to compute.")
+@spread.options
 @click.option("--set", "changes", multiple=True, metavar="KEY=VALUE", help="Change any field: training.batch_size=8.")
 @click.option("--out", type=_FOLDER, help="Run folder.  [default: a folder of its own under runs/]")
 def sweep(
@@ -74,13 +77,16 @@ def sweep(
     data_dir: Path | None,
     masks: tuple[Path, ...],
     device: str,
+    address: str | None,
+    gpus_per_task: float | None,
     changes: tuple[str, ...],
     out: Path | None,
 ) -> None:
     """Measure accuracy by samples per class: draws of the official train part, tested on the official test part.
 
     Stopped at any moment, the same command continues; methods, samples and seeds may be added. The run folder holds
-    the table as table.md, table.csv and table.json.
+    the table as table.md, table.csv and table.json. With --ray all cells are tasks of a cluster whose machines see the
+    same OUT, data and weights under the same path.
     """
     from cvs_med.cli.machine import accelerator, cache_folder, keep_memory, workers
     from cvs_med.cli.watch import Watch
@@ -94,7 +100,16 @@ def sweep(
     plan = Plan(find_methods(protocol, names, given, recipe), recipe, samples, seeds, _tested(test_per_class))
     folder = out or Path("runs") / f"sweep-{Path(protocol).stem}-{recipe}"
     machine = Machine(cache_folder(), accelerator(device), workers())
+    gpus = spread.gpus(gpus_per_task, machine.accelerator)
     keep_memory()
+    if address is not None:
+        from cvs_med import tasks
+
+        with (
+            tasks.cells(plan, folder, data_dir=data_dir, masks_dirs=masks, machine=machine) as found,
+            Watch(len(found), quiet=False, noun="Task", alike=False) as watch,
+        ):
+            spread.compute(found, address, gpus, watch)
     with Watch(len(plan.cells), quiet=False, noun="Cell", alike=False) as watch:
         table = run(plan, folder, data_dir=data_dir, masks_dirs=masks, machine=machine, observer=watch)
     click.echo(f"{table.title}\n")

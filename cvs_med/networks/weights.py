@@ -21,6 +21,7 @@ from cvs_med.download import fetch
 from cvs_med.errors import WeightsError
 from cvs_med.networks import bit
 from cvs_med.networks.encoder import Encoder
+from cvs_med.waiting import turn
 
 # First digits of the SHA-256 of torchvision's files (IMAGENET1K_V1); they are part of the files' names.
 PUBLISHED: Final = {
@@ -113,7 +114,8 @@ def _published(name: str, cache_dir: Path) -> Path:
         )
     digest = PUBLISHED[name]
     file = f"{name}-{digest}.pth"
-    return fetch(f"{_ADDRESS}/{file}", cache_dir / file, sha256=digest, max_bytes=_MAX_BYTES, remedy=_REMEDY)
+    with turn(cache_dir / f"{file}.lock"):  # Another process may be fetching the same.
+        return fetch(f"{_ADDRESS}/{file}", cache_dir / file, sha256=digest, max_bytes=_MAX_BYTES, remedy=_REMEDY)
 
 
 def _content(path: Path) -> bytes:

@@ -28,7 +28,9 @@ def store(tmp_path: Path) -> Store:
     return open_store(tmp_path / "store")
 
 
-def keep(run: FinishedRun, store: Store, case_id: str, mask: np.ndarray, token: str = "m", start: str = "predicted") -> None:
+def keep(
+    run: FinishedRun, store: Store, case_id: str, mask: np.ndarray, token: str = "m", start: str = "predicted"
+) -> None:
     corrections.save(run, store, mask, case_id=case_id, reader="Ada", token=token, start=start, now="2026-01-01")
 
 
