@@ -13,7 +13,8 @@ from cvs_med.datasets.phantom.canvas import HALF_WIDTH
 from cvs_med.datasets.phantom.develop import Photograph, develop
 from cvs_med.disc import DIAMETER, Disc, locate
 from cvs_med.images import read_image, read_mask
-from cvs_med.transforms import DISC_DIAMETERS, prepare
+from cvs_med.squares import DISC_DIAMETERS
+from cvs_med.transforms import prepare
 from cvs_med.types import Case, Packed
 
 REAL = Path(os.environ.get("CVS_MED_TEST_DATA", "../shared/data")) / "hrf"

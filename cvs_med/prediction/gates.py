@@ -9,19 +9,18 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from torch import Tensor
 
 from cvs_med.prediction import distance, quality
 from cvs_med.prediction.distance import Cloud
 from cvs_med.prediction.quality import MEASURES
-from cvs_med.types import Floats, Integers
+from cvs_med.types import Array, Floats, Integers
 
 _QUALITY_WIDTH, _DISTANCE_WIDTH = 6.0, 4.0
 """Robust standard deviations from the median at which a gate closes. The quality gate is for plain faults, and its
 seven measures are seven chances of a false alarm; so it is the wider one."""
 _MOST_PARTS = 10
 
-Sample = tuple[Tensor, Tensor]
+Sample = tuple[Array, Array]
 """Image (3, S, S) and field of view (S, S), 8 bits each."""
 
 
@@ -60,10 +59,10 @@ class Gates:
     limit: Floats
     alarms: FalseAlarms
 
-    def reasons(self, image: Tensor, field_of_view: Tensor, pooled: Tensor) -> list[str]:
+    def reasons(self, image: Array, field_of_view: Array, pooled: Floats) -> list[str]:
         """Say why a photograph is none of those that the networks were made for; an empty list if it may be one."""
         said = self._of_quality(quality.measure(image, field_of_view))
-        far = float(self.cloud.distance(pooled.numpy()[None])[0])
+        far = float(self.cloud.distance(pooled[None])[0])
         if not far <= self.limit[0]:
             said.append(f"unlike the training photographs (distance {far:.3g}, limit {self.limit[0]:.3g})")
         return said
@@ -77,7 +76,7 @@ class Gates:
         return said
 
 
-def fit(samples: Sequence[Sample], folds: Sequence[Sequence[int]], pooled: Callable[[Tensor, Tensor], Tensor]) -> Gates:
+def fit(samples: Sequence[Sample], folds: Sequence[Sequence[int]], pooled: Callable[[Array, Array], Floats]) -> Gates:
     """Fit both gates on all photographs, and count their false alarms over the folds.
 
     Args:
@@ -86,7 +85,7 @@ def fit(samples: Sequence[Sample], folds: Sequence[Sequence[int]], pooled: Calla
         pooled: gives a photograph's features; see `Ensemble.pooled`.
     """
     measured = np.stack([quality.measure(*sample) for sample in samples])
-    features = np.stack([pooled(*sample).numpy() for sample in samples])
+    features = np.stack([pooled(*sample) for sample in samples])
     parts = _parts(folds)
     low, high = _range(measured)
     limit = _limit(_held_out(features, parts))

@@ -5,10 +5,9 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 from scipy import ndimage
-from torch import Tensor
 
 from cvs_med.images import Mask
-from cvs_med.types import Floats
+from cvs_med.types import Array, Floats
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,9 +42,9 @@ Laplacian's mean absolute value. red, blue: share of the colour's sum. field of 
 roundness: its share of its bounding box. All but the last two are taken inside the field of view."""
 
 
-def measure(image: Tensor, field_of_view: Tensor) -> Floats:
+def measure(image: Array, field_of_view: Array) -> Floats:
     """Measure a square image (3, S, S) inside its field of view (S, S), 8 bits each; in the order of `MEASURES`."""
-    colours, seen = image.numpy().astype(np.float32), field_of_view.numpy() >= 128
+    colours, seen = image.astype(np.float32), field_of_view >= 128
     inside = colours[:, seen] if seen.any() else colours.reshape(3, -1)
     red, _, blue = inside.sum(axis=1, dtype=np.float64) / max(float(inside.sum(dtype=np.float64)), 1.0)
     grey = inside.mean(axis=0)
