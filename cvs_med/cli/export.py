@@ -10,7 +10,7 @@ _FOLDER = click.Path(path_type=Path, file_okay=False)
 @click.command()
 @click.argument("run", type=_FOLDER)
 @click.option(
-    "--format", "form", type=click.Choice(["onnx"]), default="onnx", show_default=True,
+    "--format", "form", type=click.Choice(["onnx", "monai-bundle"]), default="onnx", show_default=True,
     help="What to write.",
 )  # fmt: skip
 @click.option("--fold", type=int, help="One network, counted from 0.  [default: all, averaged]")
@@ -19,11 +19,11 @@ def export(run: Path, form: str, fold: int | None, out: Path) -> None:
     """Write the networks of a run for other software.
 
     onnx: one model and its gates, which predict --engine onnx serves without PyTorch, checked against PyTorch to 1e-4.
-    Needs cvs-med[export].
+    Needs cvs-med[export]. monai-bundle: a folder for python -m monai.bundle, which needs cvs-med where it runs.
     """
     import torch
 
-    from cvs_med.export import onnx
+    from cvs_med.export import bundle, onnx
     from cvs_med.prediction import ensemble, gate_file
 
     networks = ensemble.read(run, device=torch.device("cpu"), precision="fp32")
@@ -32,5 +32,8 @@ def export(run: Path, form: str, fold: int | None, out: Path) -> None:
     # Gates look at the first network's encoder; another fold's is another, unless all share a frozen one.
     own = not fold or networks.networks[0].frozen
     gates = gate_file.of_run(run, networks, lambda done, total: None, keep=own)
+    if form == "monai-bundle":
+        click.echo(f"Bundle: {bundle.write(networks, gates, out)}")
+        return
     written = onnx.write(networks, gates, out, run=run)
     click.echo(f"Model: {written.path}\nLargest difference from PyTorch: {written.difference:.1e}")
