@@ -21,7 +21,7 @@ from cvs_med.errors import CvsMedError
 from cvs_med.images import read_image
 from cvs_med.networks import Network, build_network
 from cvs_med.precision import choose, computing, place
-from cvs_med.prediction import ensemble, gate_file, pictures, stream
+from cvs_med.prediction import ensemble, files, gate_file, pictures, stream
 from cvs_med.protocol import Protocol
 from cvs_med.protocol import load as load_protocol
 from cvs_med.protocol_sections import Augmentation
@@ -226,18 +226,20 @@ def predict(run: Path, image: Path, *, rounds: int) -> Result:
     device = torch.device("cpu")
     networks = ensemble.read(run, device=device)
     gates = gate_file.of_run(run, networks, lambda done, total: None)
-    prepared = stream.prepare(image, networks)
+    prepared = stream.prepare(image, networks.recipe)
     views = flips(networks.protocol.augmentation)
-    inside = torch.cat([view.apply(prepared.field_of_view[None].float() / 255) for view in views])
-    images = torch.cat([view.apply(prepared.image[None].float() / 255) for view in views])
+    images, inside = (
+        torch.cat([view.apply(torch.from_numpy(plane)[None].float() / 255) for view in views])
+        for plane in (prepared.image, prepared.field_of_view)
+    )
     images = images.contiguous(memory_format=torch.channels_last)
     names = networks.card.class_names
     with tempfile.TemporaryDirectory() as folder:
 
         def whole() -> None:
-            decoded = stream.prepare(image, networks)
-            row, answer = stream.look(networks, gates, image.name, stream.digest(image), decoded)
-            pictures.write(Path(folder), row, answer, decoded, names)
+            decoded = stream.prepare(image, networks.recipe)
+            row, opinion = stream.look(networks, gates, image.name, files.digest(image), decoded)
+            pictures.write(Path(folder), row, opinion, decoded, names)
 
         def bare() -> None:
             read_image(OwnFile(image))

@@ -24,7 +24,8 @@ from torch import Tensor
 
 from cvs_med.errors import DataError, Problem, reason
 from cvs_med.geometry import Geometry
-from cvs_med.transforms import RECIPE_VERSION, Crop, prepare, prepare_packed
+from cvs_med.squares import Crop
+from cvs_med.transforms import RECIPE_VERSION, prepare, prepare_packed
 from cvs_med.types import Case, Packed, Picture, file_of
 from cvs_med.waiting import turn
 

@@ -9,10 +9,10 @@ import torch
 from safetensors.torch import save
 from torch import Tensor
 
-from cvs_med import baselines, hyperrule
+from cvs_med import baselines, case_arrays, hyperrule
 from cvs_med.batches import FeatureBatches, PhotographBatches, RelabelledBatches, Source
 from cvs_med.images import read_field_of_view, read_foreground
-from cvs_med.inference import Answer, AnsweredMap, Evidence, predict
+from cvs_med.inference import Answer, predict
 from cvs_med.networks import Network, build_network
 from cvs_med.precision import place
 from cvs_med.protocol_sections import Augmentation
@@ -170,7 +170,7 @@ def _measure(setup: Setup, fold: int, number: int, foreground: Tensor) -> Segmen
     if native_gold is None:
         return Segmentation(case.id, fold, None, None, fraction, None)
     native_seen = read_field_of_view(case, shape)
-    native = geometry.to_native(foreground).numpy() >= 0.5
+    native = geometry.to_native(foreground.numpy()) >= 0.5
     overlaps = dice(predicted, gold, seen), dice(native, native_gold, native_seen)
     return Segmentation(case.id, fold, *overlaps, fraction, float(gold[seen].mean()))
 
@@ -178,41 +178,18 @@ def _measure(setup: Setup, fold: int, number: int, foreground: Tensor) -> Segmen
 def _write_maps(setup: Setup, folder: Path, number: int, answer: Answer | None) -> None:
     """Keep what pages and pictures need of one case."""
     photographs, case = setup.photographs, setup.cases[number]
-    seen = (photographs.field_of_view[number] >= 128).byte()
-    arrays: dict[str, Tensor] = {"image": photographs.images[number].permute(1, 2, 0), "field_of_view": seen}
+    seen = (photographs.field_of_view[number] >= 128).byte().numpy()
+    image = photographs.images[number].permute(1, 2, 0).numpy()
+    arrays: dict[str, np.typing.NDArray[np.generic]] = {"image": image, "field_of_view": seen}
     if photographs.has_mask[number]:
-        arrays["gold"] = (photographs.foreground[number] >= 128).byte()
+        arrays["gold"] = (photographs.foreground[number] >= 128).byte().numpy()
     if answer is not None and answer.map is not None:
-        arrays |= _map_arrays(answer.map, seen)
+        arrays |= case_arrays.of_map(answer.map.pixels.numpy(), seen)
     if answer is not None and answer.evidence is not None:
-        arrays |= _evidence_arrays(answer.evidence)
+        arrays |= case_arrays.of_evidence(answer.evidence.shares.numpy(), answer.evidence.scores.numpy())
     stream = io.BytesIO()
-    np.savez_compressed(stream, allow_pickle=False, **{name: tensor.numpy() for name, tensor in arrays.items()})
+    np.savez_compressed(stream, allow_pickle=False, **arrays)
     write_bytes(folder / "maps" / f"{case.id}.npz", stream.getvalue())
-
-
-def _map_arrays(seen_map: AnsweredMap, inside: Tensor) -> dict[str, Tensor]:
-    """Give what is kept of a map."""
-    return {
-        "label_map": seen_map.label_map.byte() * inside,
-        "foreground": (seen_map.foreground * 255).round().byte(),
-    }
-
-
-def _evidence_arrays(evidence: Evidence) -> dict[str, Tensor]:
-    """Give the evidence for the derived class, and its margin over the runner-up.
-
-    All classes share a part of their evidence, that of foreground against background; the margin leaves it out.
-    """
-    derived, rival = evidence.scores.argsort(descending=True, stable=True)[:2].tolist()
-    margin = evidence.shares[derived] - evidence.shares[rival]
-    return {
-        "evidence": evidence.shares[derived],
-        "score": evidence.scores[derived].float(),
-        "margin": margin,
-        "margin_sum": margin.double().sum().float(),
-        "rival": torch.tensor(rival),
-    }
 
 
 def _write_history(path: Path, history: Sequence[Epoch]) -> None:

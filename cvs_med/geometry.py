@@ -1,14 +1,15 @@
 """Where the square of pixels that a network works on lies in the photograph."""
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TypeVar
 
 import numpy as np
+import numpy.typing as npt
+from PIL import Image
 
 from cvs_med.images import Mask
 
-if TYPE_CHECKING:  # Places are computed without a network library; only maps on their way back need it.
-    from torch import Tensor
+Number = TypeVar("Number", np.float32, np.uint8)
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,25 +44,25 @@ class Geometry:
         """Rows above and columns left of the crop box in the padded square."""
         return (self.side - self.crop_height) // 2, (self.side - self.crop_width) // 2
 
-    def to_native(self, maps: "Tensor", *, nearest: bool = False) -> "Tensor":
+    def to_native(self, maps: npt.NDArray[Number], *, nearest: bool = False) -> npt.NDArray[Number]:
         """Bring maps back to the pixels of the photograph.
 
         Args:
-            maps: (..., S, S), any number of leading axes.
+            maps: (..., S, S), any number of leading axes; 32-bit floats, or 8 bits to be taken `nearest`.
             nearest: take the nearest working pixel, for numbers that must not be mixed, rather than interpolate.
 
         Returns:
-            (..., H, W), 32-bit floats; zero outside the crop box.
+            (..., H, W), of the same type; zero outside the crop box.
         """
-        from torch.nn.functional import interpolate
-
-        planes = maps.reshape(1, -1, *maps.shape[-2:]).float()
-        how = {"mode": "nearest-exact"} if nearest else {"mode": "bilinear", "antialias": self.size > self.side}
-        square = interpolate(planes, (self.side, self.side), **how)[0]
-        native = square.new_zeros(len(square), self.height, self.width)
+        planes = maps.reshape(-1, *maps.shape[-2:])
+        native = np.zeros((len(planes), self.height, self.width), dtype=planes.dtype)
         above, before = self.padding
-        crop = square[:, above : above + self.crop_height, before : before + self.crop_width]
-        native[:, self.top : self.top + self.crop_height, self.left : self.left + self.crop_width] = crop
+        # Pillow's bilinear filter is an area-weighted one when it shrinks, so that no working pixel is lost.
+        method = Image.Resampling.NEAREST if nearest else Image.Resampling.BILINEAR
+        for plane, target in zip(planes, native, strict=True):
+            square = np.asarray(Image.fromarray(plane).resize((self.side, self.side), method))
+            crop = square[above : above + self.crop_height, before : before + self.crop_width]
+            target[self.top : self.top + self.crop_height, self.left : self.left + self.crop_width] = crop
         return native.reshape(*maps.shape[:-2], self.height, self.width)
 
 

@@ -99,6 +99,7 @@ def read_mask(picture: Picture, shape: tuple[int, int] | None = None) -> Mask:
         problem = _mask_fault(path, header)
         if problem:
             raise DataError([problem])
+        raster.require_one(path, image)
         _require_size(path, (header.height, header.width), shape)
         return _not_empty(path, _binary(path, _one_channel(path, np.asarray(image))), empty)
 

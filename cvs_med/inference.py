@@ -1,6 +1,7 @@
-"""A trained network's answer for one case: class logits, label map, and the evidence, which adds up exactly.
+"""A trained network's answer: class logits, label map, and the evidence, which adds up exactly.
 
-Of many cases at once only the class probabilities, or only the foreground, are asked for.
+What is said of one case has the shapes that are named here; of a batch, every shape has B before it. Of many cases at
+once only the class probabilities, or only the foreground, are asked for.
 """
 
 from collections.abc import Iterator, Sequence
@@ -31,12 +32,7 @@ class AnsweredMap:
     @property
     def foreground(self) -> Tensor:
         """Probability of foreground, (S, S)."""
-        return 1 - self.pixels[0]
-
-    @property
-    def label_map(self) -> Tensor:
-        """Label map, (S, S): foreground where it is more probable than background, then its most probable class."""
-        return (self.pixels[0] < 0.5).long() * (self.pixels[1:].argmax(dim=0) + 1)
+        return 1 - self.pixels[..., 0, :, :]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -66,9 +62,18 @@ class Answer:
     map: AnsweredMap | None = None
     evidence: Evidence | None = None
 
+    def case(self, number: int) -> "Answer":
+        """Take one case out of a batch."""
+        seen, found = self.map, self.evidence
+        return Answer(
+            self.probabilities[number],
+            None if seen is None else AnsweredMap(seen.pixels[number]),
+            None if found is None else Evidence(found.shares[number], found.scores[number]),
+        )
+
 
 Seen = Sequence[tuple[View, Output, Tensor]]
-"""A network's output for each view of a case, with the field of view seen the same way."""
+"""A network's output for each view of a batch, with the field of view seen the same way."""
 
 
 def predict(network: Network, source: Source, case: int, *, device: torch.device, precision: str) -> Answer:
@@ -78,7 +83,7 @@ def predict(network: Network, source: Source, case: int, *, device: torch.device
     decided. Where the class does not follow from a map, its logits are averaged.
     """
     with torch.inference_mode():
-        return conclude(network.head, list(_outputs(network, source, [case], device, precision)))
+        return conclude(network.head, list(_outputs(network, source, [case], device, precision))).case(0)
 
 
 def _outputs(
@@ -94,17 +99,17 @@ def _outputs(
 
 
 def conclude(head: Head, seen: Seen) -> Answer:
-    """Average what a head gave for the views of a case, as `predict` does."""
+    """Average what a head gave for the views of a batch, as `predict` does."""
     answered = _map(seen)
     if isinstance(head, CvsHead):
         found = _evidence(head, seen)
         return Answer(_probabilities(head, found), answered, found)
-    logits = torch.stack([output.class_logits[0].double().cpu() for _, output, _ in seen])
-    return Answer(logits.mean(dim=0).softmax(dim=0), answered)
+    logits = torch.stack([output.class_logits.double().cpu() for _, output, _ in seen])
+    return Answer(logits.mean(dim=0).softmax(dim=-1), answered)
 
 
 def agree(head: Head, answers: Sequence[Answer]) -> Answer:
-    """Average the answers of several networks of one kind for one case, so that the evidence stays exact.
+    """Average the answers of several networks of one kind, so that the evidence stays exact.
 
     The ensemble's score is the mean of the networks' scores, its evidence the mean of their evidence, and its
     probabilities follow from its score. Where scores are logits (or there is no evidence) that is the geometric mean of
@@ -119,10 +124,10 @@ def agree(head: Head, answers: Sequence[Answer]) -> Answer:
     shares = [answer.evidence.shares for answer in answers if answer.evidence is not None]
     if isinstance(head, CvsHead):
         share = torch.stack(shares).mean(dim=0)
-        found = Evidence(share, share.double().sum(dim=(1, 2)))
+        found = Evidence(share, share.double().sum(dim=(-2, -1)))
         return Answer(_probabilities(head, found), answered, found)
     logarithms = torch.stack([answer.probabilities for answer in answers]).clamp_min(1e-300).log()
-    return Answer(logarithms.mean(dim=0).softmax(dim=0), answered)
+    return Answer(logarithms.mean(dim=0).softmax(dim=-1), answered)
 
 
 def predict_classes(
@@ -172,7 +177,7 @@ def _mean_over_views(network: Network, logits: Tensor) -> Tensor:
 def _map(seen: Seen) -> AnsweredMap | None:
     """Average the maps over the views, brought back to the plain one."""
     pixels = [
-        view.undo(output.map_logits.softmax(dim=1))[0].cpu()
+        view.undo(output.map_logits.softmax(dim=1)).cpu()
         for view, output, _ in seen
         if output.map_logits is not None
     ]
@@ -182,13 +187,15 @@ def _map(seen: Seen) -> AnsweredMap | None:
 def _evidence(head: CvsHead, seen: Seen) -> Evidence:
     """Average the evidence over the views, brought back to the plain one."""
     shares = [
-        view.undo(evidence(output.map_logits, head.q, head.counted(inside)))[0].cpu()
+        view.undo(evidence(output.map_logits, head.q, head.counted(inside))).cpu()
         for view, output, inside in seen
         if output.map_logits is not None
     ]
     share = torch.stack(shares).mean(dim=0)
-    return Evidence(share, share.double().sum(dim=(1, 2)))
+    return Evidence(share, share.double().sum(dim=(-2, -1)))
 
 
 def _probabilities(head: CvsHead, found: Evidence) -> Tensor:
-    return found.scores / found.scores.sum() if head.q == "probability" else found.scores.softmax(dim=0)
+    if head.q == "probability":
+        return found.scores / found.scores.sum(dim=-1, keepdim=True)
+    return found.scores.softmax(dim=-1)

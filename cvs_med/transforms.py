@@ -1,27 +1,19 @@
-"""The deterministic way from a case on disk to a square of pixels, and the way back.
-
-Crop to the field of view, pad with zeros to a square, resize. Pillow resizes here rather than MONAI, since it works on
-8-bit pixels as they are: for one photograph of 3504 x 2336 the same recipe takes 0.14 s and 140 MB, in MONAI (which
-converts to 32-bit floats first) 0.40 s and 470 MB. Its box filter is the area average that a vessel fraction needs.
-"""
+"""The deterministic way from a case on disk to a square of pixels as tensors; the square itself is `squares`'."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Literal, TypeAlias
+from typing import Any
 
 import numpy as np
 import torch
-from PIL import Image
 from torch import Tensor
 from torch.nn.functional import interpolate
 
-from cvs_med.disc import surroundings
 from cvs_med.errors import DataError, Problem
-from cvs_med.geometry import Geometry, around
-from cvs_med.images import Mask, read_field_of_view, read_foreground, read_image
+from cvs_med.geometry import Geometry
+from cvs_med.images import read_field_of_view, read_foreground, read_image
+from cvs_med.squares import Crop, Square, square
 from cvs_med.types import Array, Case, Packed
-
-Crop: TypeAlias = Literal["field_of_view", "disc", "none"]
 
 RECIPE_VERSION = 1
 """Part of the cache's key; raise it whenever `prepare` gives other pixels for the same files."""
@@ -61,36 +53,13 @@ def prepare(case: Case, *, size: int, crop: Crop) -> Prepared:
     pixels = read_image(case.image)
     shape = pixels.shape[0], pixels.shape[1]
     view = read_field_of_view(case, shape, pixels)
-    return square(pixels, view, read_foreground(case, shape), size=size, crop=crop)
+    mask = read_foreground(case, shape)
+    return _prepared(square(pixels, view, mask, size=size, crop=crop), has_mask=mask is not None)
 
 
-def square(pixels: Array, view: Mask, mask: Mask | None, *, size: int, crop: Crop) -> Prepared:
-    """Crop, pad and resize what was decoded; see `prepare`.
-
-    Args:
-        pixels: (H, W, 3) photograph.
-        view: (H, W) field of view, somewhere true.
-        mask: (H, W) foreground, if known.
-        size: see `prepare`.
-        crop: see `prepare`.
-    """
-    geometry = around(_kept(pixels, view, crop), size)
-    seen = _resize(view, geometry) >= 128
-    foreground = np.zeros_like(seen) if mask is None else _resize(mask, geometry)
-    return Prepared(
-        image=torch.from_numpy(_resize(pixels, geometry) * seen[..., None]).permute(2, 0, 1).contiguous(),
-        foreground=torch.from_numpy(foreground * seen.astype(np.uint8)),
-        field_of_view=torch.from_numpy(seen * np.uint8(255)),
-        geometry=geometry,
-        has_mask=mask is not None,
-    )
-
-
-def _kept(pixels: Array, view: Mask, crop: Crop) -> Mask:
-    """Mark what a crop keeps, in the pixels of the photograph."""
-    if crop == "disc":
-        return surroundings(pixels, view)
-    return view if crop == "field_of_view" else np.ones_like(view)
+def _prepared(found: Square, *, has_mask: bool) -> Prepared:
+    image, foreground, view = map(torch.from_numpy, (found.image, found.foreground, found.field_of_view))
+    return Prepared(image, foreground, view, found.geometry, has_mask)
 
 
 def prepare_packed(cases: Sequence[Case], *, size: int) -> tuple[Tensor, Tensor, Geometry] | None:
@@ -146,15 +115,3 @@ def _in_chunks(pictures: Tensor, size: int, **how: Any) -> Tensor:  # noqa: ANN4
         chunk = slice(start, start + 1000)
         resized[chunk] = interpolate(pictures[chunk], size=(size, size), **how)
     return resized
-
-
-def _resize(pixels: Array | Mask, geometry: Geometry) -> Array:
-    """Crop, pad and resize: by area when shrinking, bilinear when enlarging (a mask then keeps its two values)."""
-    box = pixels[geometry.top :, geometry.left :][: geometry.crop_height, : geometry.crop_width]
-    above, before = geometry.padding
-    square = np.zeros((geometry.side, geometry.side, *pixels.shape[2:]), dtype=np.uint8)
-    is_mask = pixels.dtype == np.bool_
-    square[above : above + box.shape[0], before : before + box.shape[1]] = box * np.uint8(255) if is_mask else box
-    enlarging = Image.Resampling.NEAREST if is_mask else Image.Resampling.BILINEAR
-    method = Image.Resampling.BOX if geometry.size < geometry.side else enlarging
-    return np.asarray(Image.fromarray(square).resize((geometry.size, geometry.size), method))

@@ -18,13 +18,12 @@ FLOORS = (
         "waiting",
     },
     {
-        "label_maps", "losses", "decoding", "images", "geometry", "disc", "download", "datasets", "splits",
+        "label_maps", "losses", "squares", "decoding", "images", "geometry", "disc", "download", "datasets", "splits",
         "transforms", "augmentation", "hyperrule", "networks", "statistics", "precision",
     },
     {
-        "cache", "tables", "batches", "features", "embedding", "training", "inference", "decisions", "evaluation",
-        "baselines",
-        "environment", "reported", "run_folder", "sweep_plan", "sweep_table", "audit",
+        "cache", "case_arrays", "tables", "batches", "features", "embedding", "training", "inference", "decisions",
+        "evaluation", "baselines", "environment", "reported", "run_folder", "sweep_plan", "sweep_table", "audit",
     },
     {
         "setup", "folds", "experiment", "propagation", "comparison", "sweep", "sweep_masks", "transfer",

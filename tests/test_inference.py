@@ -8,7 +8,7 @@ from torch import Generator, Tensor
 
 from cvs_med.augmentation import View, flips
 from cvs_med.batches import Batch, Look
-from cvs_med.inference import AnsweredMap, predict, predict_classes, predict_foreground
+from cvs_med.inference import predict, predict_classes, predict_foreground
 from cvs_med.label_maps import QS
 from cvs_med.networks import Network, build_network
 from cvs_med.protocol import Protocol
@@ -164,14 +164,6 @@ def test_predicting_changes_nothing_and_gives_the_same_again() -> None:
     first, second = (predict(network, source, 0, device=CPU, precision="fp32") for _ in range(2))
     assert torch.equal(first.probabilities, second.probabilities)
     assert all(torch.equal(before[name], value) for name, value in network.state_dict().items())
-
-
-def test_a_pixel_is_foreground_where_that_is_more_probable_than_background() -> None:
-    background = torch.tensor([[0.6, 0.4, 0.1]])
-    pixels = torch.stack([background, torch.tensor([[0.1, 0.35, 0.2]]), torch.tensor([[0.3, 0.25, 0.7]])])
-    answered = AnsweredMap(pixels)
-    assert answered.label_map.tolist() == [[0, 1, 2]]
-    torch.testing.assert_close(answered.foreground, torch.tensor([[0.4, 0.6, 0.9]]))
 
 
 @every_precision

@@ -3,16 +3,33 @@
 import json
 from dataclasses import asdict
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
+
+from cvs_med.errors import CvsMedError
+
+if TYPE_CHECKING:
+    from cvs_med.cli.watch import Watch
+    from cvs_med.prediction.forms import Form
+    from cvs_med.prediction.gates import Gates
+    from cvs_med.prediction.opinion import Engine
 
 _FOLDER = click.Path(path_type=Path, file_okay=False)
 
 
 @click.command()
 @click.argument("images", nargs=-1, required=True, type=click.Path(path_type=Path), metavar="IMAGE|FOLDER...")
-@click.option("--run", required=True, type=_FOLDER, help="Folder that cv or train wrote.")
+@click.option("--run", required=True, type=click.Path(path_type=Path), help="Folder that cv, train or export wrote.")
 @click.option("--out", required=True, type=_FOLDER, help="Folder for the answers.")
+@click.option(
+    "--engine", type=click.Choice(["torch", "onnx"]), default="torch", show_default=True,
+    help="onnx: --run is what export wrote, and PyTorch is not needed.",
+)  # fmt: skip
+@click.option(
+    "--write", multiple=True, type=click.Choice(["dicom-seg", "dicom-sr", "nifti"]),
+    help="Further forms of the answers; may be repeated. The DICOM ones name the patient, for the archive.",
+)  # fmt: skip
 @click.option("--device", type=click.Choice(["auto", "cpu", "cuda"]), default="auto", help="Where to compute.")
 @click.option("--precision", type=click.Choice(["auto", "bf16", "fp32"]), help="Numbers to compute with.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON instead of sentences.")
@@ -22,6 +39,8 @@ def predict(
     images: tuple[Path, ...],
     run: Path,
     out: Path,
+    engine: str,
+    write: tuple["Form", ...],
     device: str,
     precision: str | None,
     as_json: bool,
@@ -32,22 +51,17 @@ def predict(
     failures.csv. Stopped at any moment, the same command continues. Exit code: 0 if at least one photograph was
     answered for, flagged ones included; 1 if all files failed; 2 if nothing could be begun.
     """
-    import torch
-
-    from cvs_med.cli.machine import accelerator, keep_memory
+    from cvs_med.cli.machine import keep_memory
     from cvs_med.cli.watch import Watch
-    from cvs_med.prediction import ensemble, files, gate_file, stream
+    from cvs_med.prediction import files, stream
 
     keep_memory()
-    place = torch.device(accelerator(device))
     found = files.find(images, out)
     with Watch(1, quiet=as_json) as watch:
-        watch.stage("Loading the networks")
-        networks = ensemble.read(run, device=place, precision=precision)
-        watch.stage("Fitting or reading the gates")
-        gates = gate_file.of_run(run, networks, watch.counted)
+        watch.stage("Loading the networks and their gates")
+        networks, gates = _onnx(run, device, precision) if engine == "onnx" else _torch(run, device, precision, watch)
         watch.stage(f"Looking at {len(found)} photographs")
-        summary = stream.predict(networks, gates, found, out, run=run, watcher=watch)
+        summary = stream.predict(networks, gates, found, out, watcher=watch, write=write)
     if as_json:
         click.echo(json.dumps({**asdict(summary), "false_alarms": asdict(gates.alarms), "out": str(out)}))
     else:
@@ -59,3 +73,25 @@ def predict(
         )
     if not summary.derived + summary.flagged:
         context.exit(1)
+
+
+def _torch(run: Path, device: str, precision: str | None, watch: "Watch") -> tuple["Engine", "Gates"]:
+    """Read networks, and read or fit their gates."""
+    import torch
+
+    from cvs_med.cli.machine import accelerator
+    from cvs_med.prediction import ensemble, gate_file
+
+    networks = ensemble.read(run, device=torch.device(accelerator(device)), precision=precision)
+    return networks, gate_file.of_run(run, networks, watch.counted)
+
+
+def _onnx(run: Path, device: str, precision: str | None) -> tuple["Engine", "Gates"]:
+    """Read an exported model and its gates."""
+    from cvs_med.cli.machine import workers
+    from cvs_med.prediction import served
+
+    if device == "cuda" or precision == "bf16":
+        remedy = "Leave --device and --precision out."
+        raise CvsMedError(f"Expected the CPU and 32 bits for --engine onnx, found others. {remedy}")
+    return served.read(run, threads=workers())

@@ -2,11 +2,13 @@
 
 import time
 from types import TracebackType
+from typing import TYPE_CHECKING
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
-from cvs_med.training import Epoch
+if TYPE_CHECKING:  # Predictions are watched without a network library too.
+    from cvs_med.training import Epoch
 
 
 class Watch:
@@ -58,7 +60,7 @@ class Watch:
         if not self.live and time.monotonic() - self.told > 10:
             self._tell(f"  {done} of {total}")
 
-    def epoch(self, fold: int, epoch: Epoch) -> None:
+    def epoch(self, fold: int, epoch: "Epoch") -> None:
         """Show an epoch of a part: loss, throughput, and the time left for all parts."""
         self.seconds.append(epoch.seconds)
         done, total = fold * epoch.epochs + epoch.number + 1, self.parts * epoch.epochs

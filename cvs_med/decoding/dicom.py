@@ -112,11 +112,11 @@ def _windowed(values: Values, file: Any) -> Array:  # noqa: ANN401 - see `_shown
     with np.errstate(all="ignore"):  # The sigmoid of a far value overflows to what it should be.
         if file.get("VOILUTSequence"):
             bits = int(file.VOILUTSequence[0].LUTDescriptor[2])
-            return stretch(apply_voi(values, file).astype(np.float64), 0, 2**bits - 1)
+            return stretch(apply_voi(values, file), 0, 2**bits - 1)
         if _has_window(file):
             # What becomes of the lowest and the highest value is the range that the window is shown in.
             low, high = apply_windowing(np.array([-1e12, 1e12]), file)
-            return stretch(apply_windowing(values, file).astype(np.float64), float(low), float(high))
+            return stretch(apply_windowing(values, file), float(low), float(high))
     return _upper_eight(values, int(file.BitsStored)) if values.dtype == np.uint8 else to_eight_bits(values)
 
 
@@ -135,7 +135,7 @@ def _has_window(file: Any) -> bool:  # noqa: ANN401 - see `_shown`
 
 
 def _upper_eight(colours: Values, bits: int) -> Array:
-    return colours.astype(np.uint8) if bits == 8 else stretch(colours.astype(np.float64), 0, 2**bits - 1)
+    return colours.astype(np.uint8) if bits == 8 else stretch(colours, 0, 2**bits - 1)
 
 
 def _header(path: Path, most: int | None) -> Any:  # noqa: ANN401 - see `_shown`

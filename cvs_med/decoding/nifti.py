@@ -5,6 +5,7 @@ above; sagittal ones the front on the left and the head above. A mask stored in 
 out the same way round. No text of a header is read, so that none of it can be passed on.
 """
 
+import gzip
 import logging
 import warnings
 from pathlib import Path
@@ -14,7 +15,7 @@ import numpy as np
 
 from cvs_med.decoding.scaling import Values
 from cvs_med.errors import DataError, fault
-from cvs_med.types import Reading
+from cvs_med.types import Array, Reading
 
 SUFFIXES = (".nii", ".nii.gz")
 
@@ -65,6 +66,28 @@ def values(path: Path, reading: Reading, most: int) -> Values:
     except Exception:  # Damaged files lead nibabel to almost any kind of exception; its words are not ours to pass on.
         raise _damaged(path) from None
     return _turned(path, plane, rows, columns, flips)
+
+
+def placed(path: Path, reading: Reading, labels: Array) -> bytes:
+    """Put a label map (H, W) of the slice that `values` gives back to where the slice lies in its volume.
+
+    Returns:
+        A gzipped NIfTI file of that one slice with the volume's affine, and nothing else of its header.
+
+    Raises:
+        DataError: as `values`.
+    """
+    import nibabel
+
+    image = _opened(path)
+    source, (rows, columns), flips = _cut(path, image, reading)
+    plane = labels[:: -1 if flips[rows] else 1, :: -1 if flips[columns] else 1]
+    plane = np.expand_dims(plane.T if rows > columns else plane, source)
+    affine = np.array(image.affine, dtype=np.float64)
+    affine[:3, 3] += affine[:3, source] * _number(path, _sides(image)[source], flips[source], reading)
+    written = nibabel.Nifti1Image(np.ascontiguousarray(plane), affine)
+    # No time of writing, so that equal maps are equal bytes.
+    return gzip.compress(written.to_bytes(), 1, mtime=0)
 
 
 def _turned(path: Path, plane: Any, rows: int, columns: int, flips: dict[int, bool]) -> Values:  # noqa: ANN401 - an array of any type

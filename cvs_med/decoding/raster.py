@@ -28,10 +28,19 @@ def values(path: Path, image: ImageFile.ImageFile, orientation: int) -> Values:
     Raises:
         DataError: several pictures in one file, transparency, or colours such as CMYK.
     """
+    require_one(path, image)
+    return upright(_pixels(path, image), orientation)
+
+
+def require_one(path: Path, image: ImageFile.ImageFile) -> None:
+    """Look whether an opened file holds one picture only.
+
+    Raises:
+        DataError: it holds several, such as the pages of a TIFF.
+    """
     # The second picture of a JPEG is a preview or the other half of a stereo pair; of others it is another page.
     if image.format not in ("JPEG", "MPO") and getattr(image, "n_frames", 1) > 1:
         raise fault(path, "one picture", f"{getattr(image, 'n_frames', 1)} in one file", "Save each as its own file.")
-    return upright(_pixels(path, image), orientation)
 
 
 def _pixels(path: Path, image: ImageFile.ImageFile) -> Values:

@@ -9,6 +9,9 @@ from cvs_med.types import Array
 
 Values: TypeAlias = npt.NDArray[np.generic]
 
+_ROWS = 256
+"""Rows that are scaled at once."""
+
 PERCENTILES = (0.5, 99.5)
 """What becomes black and white where nothing says it: all but a few extreme pixels lie between."""
 
@@ -23,25 +26,35 @@ def to_eight_bits(values: Values, window: tuple[float, float] | None = None) -> 
     """
     if window is None and values.dtype == np.uint8:
         return values.astype(np.uint8, copy=False)
-    numbers = values.astype(np.float64)
-    if window is None:
-        return stretch(numbers, *_ends(numbers))
-    centre, width = window
-    return stretch(numbers, centre - width / 2, centre + width / 2)
+    low, high = _ends(values) if window is None else (window[0] - window[1] / 2, window[0] + window[1] / 2)
+    return stretch(values, low, high)
 
 
-def stretch(numbers: npt.NDArray[np.float64], low: float, high: float) -> Array:
+def stretch(values: Values, low: float, high: float) -> Array:
     """Show `low` and below as 0, `high` and above as 255; an image of one value as 0. `high` may be the lower one."""
     if low == high:
-        return np.zeros(numbers.shape, dtype=np.uint8)
-    with np.errstate(all="ignore"):  # Infinite values are clipped or become black.
-        shares = np.clip((numbers - low) / (high - low), 0, 1)
-    return np.rint(np.nan_to_num(shares) * 255).astype(np.uint8)
+        return np.zeros(values.shape, dtype=np.uint8)
+    shown = np.empty(values.shape, dtype=np.uint8)
+    # A few rows at a time: as 64-bit floats a whole 16-bit photograph would need twenty times its size.
+    for start in range(0, len(values), _ROWS):
+        rows = slice(start, start + _ROWS)
+        with np.errstate(all="ignore"):  # Infinite values are clipped or become black.
+            shares = np.clip((values[rows].astype(np.float64) - low) / (high - low), 0, 1)
+        shown[rows] = np.rint(np.nan_to_num(shares) * 255)
+    return shown
 
 
-def _ends(numbers: npt.NDArray[np.float64]) -> tuple[float, float]:
-    finite = numbers[np.isfinite(numbers)]
+def _ends(values: Values) -> tuple[float, float]:
+    finite = values[np.isfinite(values)] if np.issubdtype(values.dtype, np.inexact) else values
     if not finite.size:
         return 0.0, 0.0
-    low, high = np.percentile(finite, PERCENTILES)
+    low, high = np.percentile(finite.astype(_counted(finite), copy=False), PERCENTILES)
     return (float(low), float(high)) if low < high else (float(finite.min()), float(finite.max()))
+
+
+def _counted(values: Values) -> np.dtype[np.generic]:
+    """Give a type that holds the difference of any two values, as small as can be; numpy interpolates between them."""
+    kind, size = values.dtype.kind, values.dtype.itemsize
+    if kind == "i" and size < 8:
+        return np.dtype(f"i{2 * size}")
+    return values.dtype if kind == "u" or (kind == "f" and size in (4, 8)) else np.dtype(np.float64)

@@ -1,75 +1,39 @@
-"""One ONNX file of a run's networks, checked against PyTorch before it is kept.
+"""One ONNX file of a run's networks, checked against PyTorch before it is kept, and the gates beside it.
 
-It answers for the plain view alone, where `predict` averages over the mirrored ones too; and it has no gates.
+It does all that PyTorch does for `predict`: mirrored views, every network, their common answer. What comes before (the
+square) and after (gates, pictures) is the same code for both; see `prediction.served`.
 """
 
+import hashlib
 import json
 import warnings
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn.functional import interpolate
 
 from cvs_med.augmentation import flips
 from cvs_med.errors import CvsMedError
-from cvs_med.label_maps import evidence
-from cvs_med.networks import Network
-from cvs_med.networks.heads import CvsHead
-from cvs_med.prediction import gate_file
+from cvs_med.export.together import Together
+from cvs_med.prediction import gate_file, served
 from cvs_med.prediction.ensemble import Ensemble
+from cvs_med.prediction.gates import Gates
 from cvs_med.tables import write_bytes
 
 TOLERANCE: Final = 1e-4
-"""Largest difference from PyTorch, both with 32 bits; of scores, which have no bounds, as a share of the largest."""
-FILE: Final = "model.onnx"
+"""Largest difference from PyTorch, both with 32 bits.
+
+Of scores and pooled features, which have no bounds, as a share of the largest.
+"""
 _CROPS: Final = {
     "field_of_view": "cropped to its field of view, ",
     "disc": "cropped to a square around the optic disc as cvs_med.disc finds it, ",
     "none": "",
 }
-
-
-class Plain(nn.Module):
-    """Networks as a function of tensors alone; those with a frozen encoder share it."""
-
-    def __init__(self, networks: Sequence[Network]) -> None:
-        """Take the networks over."""
-        super().__init__()
-        self.networks = nn.ModuleList(networks)
-
-    def forward(self, images: Tensor, inside: Tensor) -> tuple[Tensor, ...]:
-        """Answer for images (B, 3, S, S), RGB in 0 to 1, and their field of view (B, S, S).
-
-        Returns:
-            Probabilities (B, P) and scores (B, P); with a map its probabilities (B, P + 1, S, S); with evidence the
-            shares (B, P, S, S), which sum to the scores.
-        """
-        first = self.networks[0]
-        features = first.features(images)  # type: ignore[operator] # a Network
-        outputs, shares = [], []
-        for number, network in enumerate(self.networks):
-            seen = features if network.frozen or number == 0 else network.features(images)  # type: ignore[operator] # as above
-            outputs.append(network.head(seen, inside))  # type: ignore[operator] # as above
-            if isinstance(network.head, CvsHead):
-                head = network.head
-                shares.append(evidence(outputs[-1].map_logits, head.q, head.counted(inside)))
-        found = []
-        if shares:
-            share = torch.stack(shares).mean(dim=0)
-            scores = share.sum(dim=(2, 3))
-            linear = isinstance(first.head, CvsHead) and first.head.q == "probability"
-            probabilities = scores / scores.sum(dim=1, keepdim=True) if linear else scores.softmax(dim=1)
-            found = [share]
-        else:
-            scores = torch.stack([output.class_logits.log_softmax(dim=1) for output in outputs]).mean(dim=0)
-            probabilities = scores.softmax(dim=1)
-        maps = [output.map_logits.softmax(dim=1) for output in outputs if output.map_logits is not None]
-        return (probabilities, scores, *([torch.stack(maps).mean(dim=0)] if maps else []), *found)
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,85 +49,83 @@ class Exported:
     difference: float
 
 
-def write(ensemble: Ensemble, out: Path, *, run: Path, fold: int | None = None) -> Exported:
-    """Write an ensemble, read with 32 bits on the CPU, or one of its networks, for batches of any size.
+def write(ensemble: Ensemble, gates: Gates, out: Path, *, run: Path) -> Exported:
+    """Write an ensemble, read with 32 bits on the CPU, for batches of any size, and its gates beside it.
 
     Args:
         ensemble: the networks.
+        gates: of these networks.
         out: folder, made if missing.
         run: the networks' folder; where it keeps photographs, the check is done on three of them.
-        fold: position of one network; None takes all of them.
 
     Raises:
-        CvsMedError: there is no such fold, packages are missing, or onnxruntime's answers differ from PyTorch's.
+        CvsMedError: packages are missing, or onnxruntime's answers differ from PyTorch's.
     """
-    if fold is not None and not 0 <= fold < len(ensemble.networks):
-        raise CvsMedError(f"Expected a fold of 0 to {len(ensemble.networks) - 1}, found {fold}. Name one of them.")
-    chosen = ensemble.networks if fold is None else (ensemble.networks[fold],)
-    plain = Plain(chosen).eval().to(memory_format=torch.contiguous_format)  # type: ignore[call-overload] # torch's types lack it
-    content = _convert(plain, ensemble, fold)
-    difference = _compare(plain, content, _photographs(run) or _picture(ensemble.protocol.images.size, 3))
+    together = Together(ensemble).eval().to(memory_format=torch.contiguous_format)  # type: ignore[call-overload] # torch's types lack it
+    beside = gate_file.content(gates)
+    content = _convert(together, ensemble, beside)
+    difference = _compare(together, content, _photographs(run) or _picture(ensemble.recipe.size, 3))
     if not difference <= TOLERANCE:
         raise CvsMedError(
             f"Expected onnxruntime within {TOLERANCE:g} of PyTorch, found {difference:.2g}. Nothing was written; "
             "try other versions of onnx and onnxruntime."
         )
     out.mkdir(parents=True, exist_ok=True)
-    write_bytes(out / FILE, content)
-    return Exported(out / FILE, difference)
+    write_bytes(out / gate_file.FILE, beside)
+    write_bytes(out / served.FILE, content)
+    return Exported(out / served.FILE, difference)
 
 
-def _convert(plain: Plain, ensemble: Ensemble, fold: int | None) -> bytes:
+def _convert(together: Together, ensemble: Ensemble, gates: bytes) -> bytes:
     try:
         import onnx
         import onnxscript  # noqa: F401 - torch's exporter needs it and says so less clearly
     except ImportError as error:
         raise CvsMedError(f"Expected onnx and onnxscript, found no {error.name}. Install cvs-med[export].") from error
-    images, inside = _picture(ensemble.protocol.images.size, 2)
+    images, inside = _picture(ensemble.recipe.size, 2)
     batch = {0: torch.export.Dim("batch", min=1, max=4096)}
     with warnings.catch_warnings(action="ignore"):  # The exporter warns of its own parts that will be replaced.
         program = torch.onnx.export(
-            plain,
+            together,
             (images, inside),
             dynamo=True,
             dynamic_shapes=(batch, batch),
             input_names=["images", "inside"],
-            output_names=_names(plain),
+            output_names=together.names,
             verbose=False,
         )
     if program is None:
         raise CvsMedError("Expected an ONNX program of torch.onnx.export, found none. Try another version of PyTorch.")
     model = program.model_proto
-    onnx.helper.set_model_props(model, _metadata(ensemble, fold))
+    for node in model.graph.node:  # What the exporter notes of a node names the files of this machine.
+        node.ClearField("metadata_props")
+        node.ClearField("doc_string")
+    onnx.helper.set_model_props(model, _metadata(ensemble, gates))
     content: bytes = model.SerializeToString()
     return content
 
 
-def _names(plain: Plain) -> list[str]:
-    head = plain.networks[0].head
-    has_evidence = isinstance(head, CvsHead)
-    has_map = has_evidence or hasattr(head, "decoder")
-    return ["probabilities", "scores", *(["map"] if has_map else []), *(["evidence"] if has_evidence else [])]
-
-
-def _metadata(ensemble: Ensemble, fold: int | None) -> dict[str, str]:
+def _metadata(ensemble: Ensemble, gates: bytes) -> dict[str, str]:
     """Describe input and output for whoever runs the file."""
-    size = ensemble.protocol.images.size
+    recipe = ensemble.recipe
+    size = recipe.size
     views = len(flips(ensemble.protocol.augmentation))
     return {
-        "class_names": json.dumps(ensemble.card.class_names, ensure_ascii=False),
-        "networks": f"all {len(ensemble.networks)}, averaged" if fold is None else f"fold {fold}",
+        served.RECIPE: recipe.model_dump_json(),
+        served.GATES: hashlib.sha256(gates).hexdigest(),
+        "class_names": json.dumps(recipe.class_names, ensure_ascii=False),
+        "networks": f"{len(ensemble.networks)}, averaged",
         "images": f"(batch, 3, {size}, {size}), RGB from 0 to 1, zero outside the field of view; the encoder's mean "
         "and deviation are taken off inside the model. The photograph is "
-        + _CROPS[ensemble.protocol.images.crop]
+        + _CROPS[recipe.crop]
         + "padded with zeros to a square and resized by area.",
         "inside": f"(batch, {size}, {size}), 1 inside the field of view and 0 outside.",
-        "views": f"the plain one; cvs-med predict averages over {views} mirrored ones.",
+        "views": f"{views}, mirrored and averaged inside the model.",
         "use": "For research; not a medical device.",
     }
 
 
-def _compare(plain: Plain, content: bytes, pictures: tuple[Tensor, Tensor]) -> float:
+def _compare(together: Together, content: bytes, pictures: tuple[Tensor, Tensor]) -> float:
     """Give the largest difference between onnxruntime and PyTorch, for another number of images than in the export."""
     try:
         import onnxruntime
@@ -175,10 +137,10 @@ def _compare(plain: Plain, content: bytes, pictures: tuple[Tensor, Tensor]) -> f
     session = onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
     theirs = session.run(None, {"images": images.numpy(), "inside": inside.numpy()})
     with torch.inference_mode():
-        ours = [tensor.numpy() for tensor in plain(images, inside)]
-    pairs = zip(_names(plain), ours, theirs, strict=True)
+        ours = [tensor.numpy() for tensor in together(images, inside)]
+    pairs = zip(together.names, ours, theirs, strict=True)
     return max(
-        float(np.abs(own - other).max()) / (max(1.0, float(np.abs(own).max())) if name == "scores" else 1.0)
+        float(np.abs(own - other).max()) / (max(1.0, float(np.abs(own).max())) if name in ("scores", "pooled") else 1.0)
         for name, own, other in pairs
     )
 
@@ -188,7 +150,7 @@ def _photographs(run: Path) -> tuple[Tensor, Tensor] | None:
     samples = [gate_file.sample(path) for path in sorted(run.glob("fold-*/maps/*.npz"))[:3]]
     if not samples:
         return None
-    images, views = (torch.stack(planes).float() / 255 for planes in zip(*samples, strict=True))
+    images, views = (torch.from_numpy(np.stack(planes)).float() / 255 for planes in zip(*samples, strict=True))
     return images, views
 
 

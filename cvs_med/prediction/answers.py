@@ -12,11 +12,12 @@ from pathlib import Path
 from types import TracebackType
 from typing import IO
 
-import torch
+import numpy as np
 from pydantic import TypeAdapter
+from scipy.special import entr
 
 from cvs_med.errors import RunError
-from cvs_med.prediction.ensemble import Opinion
+from cvs_med.prediction.opinion import Opinion
 from cvs_med.tables import write_bytes
 
 
@@ -53,18 +54,18 @@ class Row:
 
 def row_of(file: str, sha256: str, opinion: Opinion, flags: Sequence[str], class_names: Sequence[str]) -> Row:
     """Put an opinion into a row."""
-    shares, members = opinion.answer.probabilities, opinion.members
+    shares, members = opinion.probabilities, opinion.members
     best = int(shares.argmax())
-    uncertainty = float(torch.special.entr(shares).sum() / torch.tensor(float(len(shares))).log())
+    uncertainty = float(entr(shares).sum() / np.log(len(shares)))
     return Row(
         file=file,
         sha256=sha256,
         status="flagged" if flags else "derived",
         derived=None if flags else class_names[best],
         probabilities=tuple(shares.tolist()),
-        lowest=tuple(members.amin(dim=0).tolist()),
-        highest=tuple(members.amax(dim=0).tolist()),
-        agreeing=int((members.argmax(dim=1) == best).sum()),
+        lowest=tuple(members.min(axis=0).tolist()),
+        highest=tuple(members.max(axis=0).tolist()),
+        agreeing=int((members.argmax(axis=1) == best).sum()),
         models=len(members),
         entropy=min(max(uncertainty, 0.0), 1.0),
         flags=tuple(flags),
@@ -79,6 +80,7 @@ class Tables:
     """The open tables of a prediction folder.
 
     Attributes:
+        failed: photographs whose reason was written down.
         finished: photographs that need not be looked at again: name to SHA-256 and whether it is flagged.
     """
 
@@ -89,6 +91,7 @@ class Tables:
             RunError: predictions.jsonl is not what this class writes.
         """
         self.names = list(class_names)
+        self.failed = 0
         self.finished: dict[str, tuple[str, bool]] = {}
         lines = out / "predictions.jsonl"
         kept = _whole_lines(lines)
@@ -126,6 +129,7 @@ class Tables:
 
     def fail(self, file: str, reason: str) -> None:
         """Write down why a file could not be used."""
+        self.failed += 1
         _append(self._failures, _csv_line([file, reason]))
 
     def _header(self) -> list[str]:

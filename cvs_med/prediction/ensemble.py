@@ -1,8 +1,9 @@
 """The networks of a run folder, read as numbers alone, and their common answer for a photograph."""
 
 import copy
+import hashlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
@@ -12,34 +13,21 @@ from safetensors.torch import load_file
 from torch import Tensor
 
 from cvs_med import protocol as protocols
-from cvs_med.augmentation import flips
+from cvs_med.augmentation import View, flips
 from cvs_med.errors import ProtocolError, RunError
 from cvs_med.evaluation import DatasetCard, Folds, read_json
 from cvs_med.features import pool
 from cvs_med.inference import Answer, agree, conclude
 from cvs_med.networks import Network, build_network
 from cvs_med.precision import Precision, choose, computing, place
+from cvs_med.prediction.files import digest
+from cvs_med.prediction.opinion import Opinion, Recipe
 from cvs_med.protocol import Protocol
-from cvs_med.transforms import Prepared
-from cvs_med.types import Output
+from cvs_med.squares import Square
+from cvs_med.types import Array, Floats, Output
 
 MODEL: Final = "model.safetensors"
 ENCODER: Final = "encoder.safetensors"
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Opinion:
-    """What an ensemble says of one photograph.
-
-    Attributes:
-        answer: of the ensemble; see `inference.agree`.
-        members: (K, P), the probabilities of each of the K networks.
-        pooled: (2 C,), mean and deviation of one level of the encoder over the field of view, for the gates.
-    """
-
-    answer: Answer
-    members: Tensor
-    pooled: Tensor
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -50,6 +38,7 @@ class Ensemble:
         protocol: what they were trained by.
         card: the data set they were trained on; its class names are in the order of the probabilities.
         networks: one a fold, or a single final one.
+        identity: a digest of their files.
         device: where to compute.
         precision: bf16 or fp32.
     """
@@ -57,56 +46,110 @@ class Ensemble:
     protocol: Protocol
     card: DatasetCard
     networks: tuple[Network, ...]
+    identity: str
     device: torch.device
     precision: Precision
 
-    def consider(self, prepared: Prepared) -> Opinion:
+    @property
+    def recipe(self) -> Recipe:
+        """How a photograph is prepared."""
+        images, card = self.protocol.images, self.card
+        return Recipe(
+            class_names=card.class_names, size=images.size, crop=images.crop, surroundings=card.surroundings,
+            reading=card.reading,
+        )  # fmt: skip
+
+    def consider(self, prepared: Square) -> Opinion:
         """Answer for a photograph, averaged over its mirrored views and over the networks."""
-        image, inside = (
-            plane.to(self.device).float()[None] / 255 for plane in (prepared.image, prepared.field_of_view)
-        )
         views = flips(self.protocol.augmentation)
-        seen = [view.apply(inside) for view in views]
-        images = torch.cat([view.apply(image) for view in views]).contiguous(memory_format=torch.channels_last)
+        images, inside = self._inputs(prepared.image, prepared.field_of_view)
         with torch.inference_mode():
-            outputs, pooled = self.outputs(images, torch.cat(seen))
-            answers = [
-                conclude(network.head, [(view, _row(output, n), seen[n]) for n, view in enumerate(views)])
-                for network, output in zip(self.networks, outputs, strict=True)
-            ]
-            members = torch.stack([answer.probabilities for answer in answers])
-            return Opinion(agree(self.networks[0].head, answers), members, pooled)
+            seen = torch.cat([view.apply(inside) for view in views])
+            looked = torch.cat([view.apply(images) for view in views]).contiguous(memory_format=torch.channels_last)
+            outputs, pooled = self.outputs(looked, seen)
+            together, members = decide(self.networks, outputs, views, seen)
+        answer = together.case(0)
+        return Opinion(
+            answer.probabilities.numpy(),
+            members[0].numpy(),
+            pooled[0].double().cpu().numpy(),
+            None if answer.map is None else answer.map.pixels.numpy(),
+            None if answer.evidence is None else answer.evidence.shares.numpy(),
+            None if answer.evidence is None else answer.evidence.scores.numpy(),
+        )
 
     def outputs(self, images: Tensor, inside: Tensor) -> tuple[list[Output], Tensor]:
-        """Run every network on images (B, 3, S, S); a frozen encoder runs once for all heads.
-
-        Returns:
-            The K outputs, and `Opinion.pooled` of the first image by the first network's encoder.
-        """
-        first, frozen = self.networks[0], self.networks[0].frozen
+        """Run every network; see `run`."""
         with torch.inference_mode(), computing(self.device, self.precision):
-            features = first.features(images)
-            outputs = [
-                network.head(features if frozen or number == 0 else network.features(images), inside)
-                for number, network in enumerate(self.networks)
-            ]
-        return outputs, self._pooled(features, inside)
+            outputs, features = run(self.networks, images, inside)
+        return outputs, pooled(features, inside, self.protocol.probe.level)
 
-    def pooled(self, image: Tensor, field_of_view: Tensor) -> Tensor:
+    def pooled(self, image: Array, field_of_view: Array) -> Floats:
         """Give `Opinion.pooled` of an image (3, S, S) and its field of view (S, S), 8 bits each, without an answer."""
-        values, inside = (plane.to(self.device).float()[None] / 255 for plane in (image, field_of_view))
+        values, inside = self._inputs(image, field_of_view)
         with torch.inference_mode(), computing(self.device, self.precision):
             features = self.networks[0].features(values.contiguous(memory_format=torch.channels_last))
-        return self._pooled(features, inside)
+        found: Floats = pooled(features, inside, self.protocol.probe.level)[0].double().cpu().numpy()
+        return found
 
-    def _pooled(self, features: Mapping[int, Tensor], inside: Tensor) -> Tensor:
-        feature = features[self.protocol.probe.level]
-        return torch.cat(pool(feature[:1], inside[:1, None]), dim=1)[0].double().cpu()
+    def _inputs(self, image: Array, field_of_view: Array) -> tuple[Tensor, Tensor]:
+        """Give an image and its field of view as batches of one, 0 to 1."""
+        values, inside = (
+            torch.from_numpy(plane).to(self.device).float()[None] / 255 for plane in (image, field_of_view)
+        )
+        return values, inside
 
 
-def _row(output: Output, number: int) -> Output:
-    chosen = slice(number, number + 1)
-    return Output(output.class_logits[chosen], None if output.map_logits is None else output.map_logits[chosen])
+def run(networks: Sequence[Network], images: Tensor, inside: Tensor) -> tuple[list[Output], Mapping[int, Tensor]]:
+    """Run every network on images (B, 3, S, S) of fields of view (B, S, S); a frozen encoder runs once for all heads.
+
+    Returns:
+        The K outputs, and the levels of the first network's encoder.
+    """
+    features = networks[0].features(images)
+    outputs = [
+        network.head(features if network.frozen or number == 0 else network.features(images), inside)
+        for number, network in enumerate(networks)
+    ]
+    return outputs, features
+
+
+def pooled(features: Mapping[int, Tensor], inside: Tensor, level: int) -> Tensor:
+    """Pool a level of B images over their fields of view: means and deviations, (B, 2 C)."""
+    return torch.cat(pool(features[level], inside[:, None]), dim=1)
+
+
+def decide(
+    networks: Sequence[Network], outputs: Sequence[Output], views: Sequence[View], inside: Tensor
+) -> tuple[Answer, Tensor]:
+    """Average outputs for V views of B images, (V B, ...), over the views and over the networks.
+
+    Returns:
+        The common answer of the batch, and the probabilities of each network, (B, K, P).
+    """
+    seen = _of_views(inside, views)
+    answers = []
+    for network, output in zip(networks, outputs, strict=True):
+        logits = _of_views(output.class_logits, views)
+        maps = [None] * len(views) if output.map_logits is None else _of_views(output.map_logits, views)
+        answers.append(conclude(network.head, list(zip(views, map(Output, logits, maps), seen, strict=True))))
+    members = torch.stack([answer.probabilities for answer in answers], dim=1)
+    return agree(networks[0].head, answers), members
+
+
+def _of_views(values: Tensor, views: Sequence[View]) -> Sequence[Tensor]:
+    return values.reshape(len(views), -1, *values.shape[1:]).unbind(0)
+
+
+def one(ensemble: Ensemble, fold: int) -> Ensemble:
+    """Take one network, counted from zero, for an ensemble of its own.
+
+    Raises:
+        RunError: there is no such fold.
+    """
+    if not 0 <= fold < len(ensemble.networks):
+        raise RunError(f"Expected a fold of 0 to {len(ensemble.networks) - 1}, found {fold}. Name one of them.")
+    return replace(ensemble, networks=(ensemble.networks[fold],))
 
 
 def read(run: Path, *, device: torch.device, precision: str | None = None) -> Ensemble:
@@ -135,7 +178,13 @@ def read(run: Path, *, device: torch.device, precision: str | None = None) -> En
         _load(member.head if member.frozen else member, file)
     placed = tuple(place(member, device).eval() for member in networks)
     wanted = protocol.training.precision if precision is None else precision
-    return Ensemble(protocol, card, placed, device, choose(wanted, device))  # type: ignore[arg-type] # click chose it
+    return Ensemble(protocol, card, placed, identity(run), device, choose(wanted, device))  # type: ignore[arg-type] # click chose it
+
+
+def identity(run: Path) -> str:
+    """Say which networks a run holds: a digest of their files."""
+    files = [*model_files(run), run / ENCODER]
+    return hashlib.sha256("".join(digest(file) for file in files if file.exists()).encode()).hexdigest()
 
 
 def read_protocol(run: Path) -> Protocol:

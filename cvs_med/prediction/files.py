@@ -1,5 +1,6 @@
 """Which files are to be looked at, each under a name that is safe in the folder of answers."""
 
+import hashlib
 import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -68,3 +69,9 @@ def _files(given: Path, out: Path, *, several: bool) -> Iterator[Found]:
                 continue
             inside = path.relative_to(given)
             yield Found(str(Path(root.name) / inside if several else inside), path, _LEAVES if leaves else None)
+
+
+def digest(file: Path) -> str:
+    """Give the SHA-256 of a file."""
+    with file.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()

@@ -6,10 +6,9 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
-import torch
 from pydantic import TypeAdapter, ValidationError
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save
@@ -18,12 +17,14 @@ from cvs_med.errors import RunError
 from cvs_med.evaluation import Folds, read_json
 from cvs_med.prediction import gates
 from cvs_med.prediction.distance import Cloud
-from cvs_med.prediction.ensemble import Ensemble
 from cvs_med.prediction.gates import FalseAlarms, Gates, Sample
 from cvs_med.prediction.quality import MEASURES
 from cvs_med.report import case_maps
 from cvs_med.tables import write_bytes
-from cvs_med.types import Floats
+from cvs_med.types import Array, Floats
+
+if TYPE_CHECKING:  # Gates are read and used without a network library.
+    from cvs_med.prediction.ensemble import Ensemble
 
 FILE: Final = "gates.safetensors"
 _MOST = 400
@@ -31,7 +32,7 @@ _MOST = 400
 _CLOUD = ("centre", "scale", "axes", "variances", "rest")
 
 
-def of_run(run: Path, ensemble: Ensemble, step: Callable[[int, int], None], *, keep: bool = True) -> Gates:
+def of_run(run: Path, ensemble: "Ensemble", step: Callable[[int, int], None], *, keep: bool = True) -> Gates:
     """Read the gates of a run, or fit them on the photographs in its folder and keep them there if one may write.
 
     Args:
@@ -49,9 +50,9 @@ def of_run(run: Path, ensemble: Ensemble, step: Callable[[int, int], None], *, k
     seen: list[Floats] = []
     done = iter(range(1, len(samples) + 1))
 
-    def pooled(image: torch.Tensor, view: torch.Tensor) -> torch.Tensor:
+    def pooled(image: Array, view: Array) -> Floats:
         features = ensemble.pooled(image, view)
-        seen.append(features.numpy())
+        seen.append(features)
         step(next(done), len(samples))
         return features
 
@@ -66,9 +67,14 @@ def of_run(run: Path, ensemble: Ensemble, step: Callable[[int, int], None], *, k
 
 def write(path: Path, fitted: Gates) -> None:
     """Keep gates as numbers."""
+    write_bytes(path, content(fitted))
+
+
+def content(fitted: Gates) -> bytes:
+    """Give what `write` writes."""
     cloud = {f"cloud.{name}": np.ascontiguousarray(getattr(fitted.cloud, name)) for name in _CLOUD}
     arrays = {"low": fitted.low, "high": fitted.high, "limit": fitted.limit, **cloud}
-    write_bytes(path, save(arrays, {"alarms": json.dumps(asdict(fitted.alarms))}))
+    return bytes(save(arrays, {"alarms": json.dumps(asdict(fitted.alarms))}))
 
 
 def read(path: Path) -> Gates:
@@ -113,8 +119,8 @@ def sample(path: Path) -> Sample:
     try:
         case_maps.refuse_bomb(path)
         with np.load(path, allow_pickle=False) as stored:
-            image, view = (torch.from_numpy(np.asarray(stored[name], np.uint8)) for name in ("image", "field_of_view"))
-        return image.permute(2, 0, 1).contiguous(), view * 255
+            image, view = (np.asarray(stored[name], np.uint8) for name in ("image", "field_of_view"))
+        return np.ascontiguousarray(image.transpose(2, 0, 1)), view * np.uint8(255)
     except (OSError, KeyError, ValueError, EOFError, RuntimeError, zipfile.BadZipFile) as error:
         raise RunError(
             f"{path}: expected a training photograph to fit the gates on, found {error}. Run the experiment again."

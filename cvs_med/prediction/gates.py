@@ -7,17 +7,14 @@ run's folds: limits from the training part, alarms counted in the test part.
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final, TypeAlias
+from typing import Final, TypeAlias
 
 import numpy as np
 
 from cvs_med.prediction import distance, quality
 from cvs_med.prediction.distance import Cloud
 from cvs_med.prediction.quality import MEASURES
-from cvs_med.types import Floats, Integers
-
-if TYPE_CHECKING:  # a finished run is reviewed without a network library
-    from torch import Tensor
+from cvs_med.types import Array, Floats, Integers
 
 _QUALITY_WIDTH, _DISTANCE_WIDTH = 6.0, 4.0
 """Robust standard deviations from the median at which a gate closes. The quality gate is for plain faults, and its
@@ -27,7 +24,7 @@ _MOST_PARTS = 10
 UNLIKE: Final = "unlike.json"
 """Beside the gates: which of the run's own photographs the second gate stops when it is fitted without their fold."""
 
-Sample: TypeAlias = "tuple[Tensor, Tensor]"
+Sample: TypeAlias = tuple[Array, Array]
 """Image (3, S, S) and field of view (S, S), 8 bits each."""
 
 
@@ -66,10 +63,10 @@ class Gates:
     limit: Floats
     alarms: FalseAlarms
 
-    def reasons(self, image: "Tensor", field_of_view: "Tensor", pooled: "Tensor") -> list[str]:
+    def reasons(self, image: Array, field_of_view: Array, pooled: Floats) -> list[str]:
         """Say why a photograph is none of those that the networks were made for; an empty list if it may be one."""
         said = outside(quality.measure(image, field_of_view), self.low, self.high)
-        far = float(self.cloud.distance(pooled.numpy()[None])[0])
+        far = float(self.cloud.distance(pooled[None])[0])
         if not far <= self.limit[0]:
             said.append(f"unlike the training photographs (distance {far:.3g}, limit {self.limit[0]:.3g})")
         return said
@@ -85,9 +82,7 @@ def outside(values: Floats, low: Floats, high: Floats) -> list[str]:
     return said
 
 
-def fit(
-    samples: Sequence[Sample], folds: Sequence[Sequence[int]], pooled: "Callable[[Tensor, Tensor], Tensor]"
-) -> Gates:
+def fit(samples: Sequence[Sample], folds: Sequence[Sequence[int]], pooled: Callable[[Array, Array], Floats]) -> Gates:
     """Fit both gates on all photographs, and count their false alarms over the folds.
 
     Args:
@@ -96,7 +91,7 @@ def fit(
         pooled: gives a photograph's features; see `Ensemble.pooled`.
     """
     measured = np.stack([quality.measure(*sample) for sample in samples])
-    features = np.stack([pooled(*sample).numpy() for sample in samples])
+    features = np.stack([pooled(*sample) for sample in samples])
     parts = _parts(folds)
     low, high = limits(measured)
     limit = _limit(_held_out(features, parts))

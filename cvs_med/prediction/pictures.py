@@ -6,51 +6,58 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
-import torch
 from PIL import Image
-from torch import Tensor
 
+from cvs_med import case_arrays
+from cvs_med.case_arrays import Plane
 from cvs_med.errors import printable
-from cvs_med.geometry import Geometry
-from cvs_med.inference import Answer, AnsweredMap
 from cvs_med.prediction.answers import Row
-from cvs_med.report import panels
-from cvs_med.report.case_maps import CaseMap, Margin
+from cvs_med.prediction.opinion import Opinion
+from cvs_med.report import case_maps, panels
+from cvs_med.report.case_maps import CaseMap
 from cvs_med.report.overlays import RIGHT, WRONG, Badge, draw_titled
+from cvs_med.squares import Square
 from cvs_med.tables import write_bytes
-from cvs_med.transforms import Prepared
+from cvs_med.types import Array, Floats
 
 
-def label_map_png(seen: AnsweredMap, geometry: Geometry, class_names: Sequence[str]) -> bytes:
-    """Draw the label map (H, W) of the photograph as a PNG with a palette: 0 is background and c + 1 class c.
+def label_map(pixels: Plane, prepared: Square) -> Array:
+    """Give the label map (H, W) of the photograph: 0 is background and c + 1 class c, background outside the field.
 
     The foreground is enlarged bilinearly and cut at one half, as Dice at native size is measured; its class is the most
     probable one of the nearest working pixel.
+
+    Args:
+        pixels: (P + 1, S, S), probability of background and of each class.
+        prepared: the square that they are of.
     """
-    foreground = geometry.to_native(seen.foreground).numpy() >= 0.5
-    classes = (seen.pixels[1:].argmax(dim=0) + 1).byte()
-    image = Image.fromarray(geometry.to_native(classes, nearest=True).byte().numpy() * foreground)
+    native = prepared.geometry.to_native
+    foreground = native(np.where(prepared.inside, 1 - pixels[0], np.float32(0))) >= 0.5
+    classes = (np.where(prepared.inside, pixels[1:], 0).argmax(axis=0) + 1).astype(np.uint8)
+    found: Array = native(classes, nearest=True).astype(np.uint8) * foreground
+    return found
+
+
+def label_map_png(labels: Array, class_names: Sequence[str]) -> bytes:
+    """Draw a label map (H, W) as a PNG with a palette."""
+    image = Image.fromarray(labels)
     image.putpalette([0, 0, 0, *(channel for c in range(len(class_names)) for channel in panels.class_colour(c))])
     stream = io.BytesIO()
     image.save(stream, "PNG", compress_level=1)
     return stream.getvalue()
 
 
-def evidence_npz(answer: Answer) -> bytes:
+def evidence_npz(shares: Plane, scores: Floats) -> bytes:
     """Keep the exact evidence at working size: `shares` (P, S, S) and `scores` (P,), their sums over the pixels.
 
     Without compression, which costs much and wins little: the shares' last bits are as good as noise.
     """
-    if answer.evidence is None:
-        raise ValueError("expected an answer with evidence")
     stream = io.BytesIO()
-    np.savez(
-        stream, allow_pickle=False, shares=answer.evidence.shares.numpy(), scores=answer.evidence.scores.numpy()
-    )
+    np.savez(stream, allow_pickle=False, shares=shares, scores=scores)
     return stream.getvalue()
 
 
-def overlay_png(row: Row, answer: Answer, prepared: Prepared, class_names: Sequence[str]) -> bytes:
+def overlay_png(row: Row, opinion: Opinion, prepared: Square, class_names: Sequence[str]) -> bytes:
     """Draw the photograph, its map and its evidence under the answer, or under the reason why there is none."""
     derived = class_names[int(np.argmax(row.probabilities))]
     if row.flags:
@@ -58,45 +65,36 @@ def overlay_png(row: Row, answer: Answer, prepared: Prepared, class_names: Seque
     else:
         badge, said = Badge("DERIVED", RIGHT, False), f"{derived}   ({row.agreeing} of {row.models} networks agree)"
     title = f"{printable(row.file)}   {said}"
-    drawn = draw_titled(badge, title, row.probabilities, case_map(answer, prepared), class_names)
+    case = case_map(opinion, prepared, len(class_names))
+    drawn = draw_titled(badge, title, row.probabilities, case, class_names)
     stream = io.BytesIO()
     drawn.whole.save(stream, "PNG", compress_level=1)
     return stream.getvalue()
 
 
-def case_map(answer: Answer, prepared: Prepared) -> CaseMap:
+def case_map(opinion: Opinion, prepared: Square, classes: int) -> CaseMap:
     """Give an answer the form in which a run folder keeps its cases."""
-    inside = prepared.field_of_view >= 128
-    image = prepared.image.permute(1, 2, 0).numpy()
-    label_map = None if answer.map is None else (answer.map.label_map * inside).byte().numpy()
-    view = inside.byte().numpy()
-    foreground = None if answer.map is None else (answer.map.foreground * inside * 255).round().byte().numpy()
-    if answer.evidence is None:
-        return CaseMap(image, label_map, None, None, None, foreground=foreground, field_of_view=view)
-    shares, scores = answer.evidence.shares, answer.evidence.scores
-    derived, rival = scores.argsort(descending=True, stable=True)[:2].tolist()
-    lead = shares[derived] - shares[rival]
-    margin = Margin(lead.numpy(), float(lead.double().sum()), rival)
-    own, score = shares[derived].numpy(), float(scores[derived])
-    return CaseMap(image, label_map, own, score, None, margin, foreground, view)
+    seen = prepared.inside.astype(np.uint8)
+    arrays: dict[str, np.typing.NDArray[np.generic]] = {
+        "image": prepared.image.transpose(1, 2, 0), "field_of_view": seen
+    }  # fmt: skip
+    if opinion.map is not None:
+        arrays |= case_arrays.of_map(opinion.map, seen)
+    if opinion.shares is not None and opinion.scores is not None:
+        arrays |= case_arrays.of_evidence(opinion.shares, opinion.scores)
+    return case_maps.of_arrays(arrays, classes)
 
 
-def write(folder: Path, row: Row, answer: Answer, prepared: Prepared, class_names: Sequence[str]) -> None:
-    """Write everything of one photograph into a folder of its own, made if missing."""
+def write(folder: Path, row: Row, opinion: Opinion, prepared: Square, class_names: Sequence[str]) -> Array | None:
+    """Write everything of one photograph into a folder of its own, made if missing; give its label map, if any."""
     folder.mkdir(parents=True, exist_ok=True)
-    if answer.map is not None:
-        inside = AnsweredMap(torch.where(prepared.field_of_view >= 128, answer.map.pixels, _background(answer.map)))
-        write_bytes(folder / "label_map.png", label_map_png(inside, prepared.geometry, class_names))
-    if answer.evidence is not None:
-        write_bytes(folder / "evidence.npz", evidence_npz(answer))
-    write_bytes(folder / "overlay.png", overlay_png(row, answer, prepared, class_names))
-
-
-def _background(seen: AnsweredMap) -> Tensor:
-    """Give a map (P + 1, 1, 1) that is sure of background: nothing is predicted outside the field of view."""
-    sure = torch.zeros(len(seen.pixels), 1, 1)
-    sure[0] = 1
-    return sure
+    native = None if opinion.map is None else label_map(opinion.map, prepared)
+    if native is not None:
+        write_bytes(folder / "label_map.png", label_map_png(native, class_names))
+    if opinion.shares is not None and opinion.scores is not None:
+        write_bytes(folder / "evidence.npz", evidence_npz(opinion.shares, opinion.scores))
+    write_bytes(folder / "overlay.png", overlay_png(row, opinion, prepared, class_names))
+    return native
 
 
 def write_legend(out: Path, class_names: Sequence[str]) -> None:

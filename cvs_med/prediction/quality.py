@@ -1,7 +1,6 @@
 """Numbers about a photograph as such: is it bright, sharp, and round enough to be looked at at all?"""
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
@@ -9,9 +8,6 @@ from scipy import ndimage
 
 from cvs_med.images import Mask
 from cvs_med.types import Array, Floats
-
-if TYPE_CHECKING:  # a finished run is reviewed without a network library
-    from torch import Tensor
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,14 +42,9 @@ Laplacian's mean absolute value. red, blue: share of the colour's sum. field of 
 roundness: its share of its bounding box. All but the last two are taken inside the field of view."""
 
 
-def measure(image: "Tensor", field_of_view: "Tensor") -> Floats:
+def measure(image: Array, field_of_view: Array) -> Floats:
     """Measure a square image (3, S, S) inside its field of view (S, S), 8 bits each; in the order of `MEASURES`."""
-    return measure_pixels(image.numpy(), field_of_view.numpy() >= 128)
-
-
-def measure_pixels(image: Array, seen: Mask) -> Floats:
-    """Measure as `measure` does, an image (3, S, S) of 8 bits inside a mask (S, S)."""
-    colours = image.astype(np.float32)
+    colours, seen = image.astype(np.float32), field_of_view >= 128
     inside = colours[:, seen] if seen.any() else colours.reshape(3, -1)
     red, _, blue = inside.sum(axis=1, dtype=np.float64) / max(float(inside.sum(dtype=np.float64)), 1.0)
     grey = inside.mean(axis=0)

@@ -1,6 +1,5 @@
 """Through any number of photographs at constant memory: one is decoded and one is written while one is computed."""
 
-import hashlib
 from collections import deque
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -8,6 +7,7 @@ from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 from typing import Protocol as Interface
+from typing import TypeAlias
 
 import numpy as np
 
@@ -16,17 +16,22 @@ from cvs_med.datasets.checks import relative
 from cvs_med.decoding import field_of_view
 from cvs_med.errors import DataError, RunError, printable
 from cvs_med.images import read_image
-from cvs_med.inference import Answer
-from cvs_med.prediction import pictures
+from cvs_med.prediction import forms, pictures
 from cvs_med.prediction.answers import Row, Tables, row_of
-from cvs_med.prediction.ensemble import ENCODER, Ensemble, model_files
-from cvs_med.prediction.files import Found
+from cvs_med.prediction.dicom_objects import Origin
+from cvs_med.prediction.files import Found, digest
+from cvs_med.prediction.forms import Form, Forms
 from cvs_med.prediction.gates import Gates
-from cvs_med.transforms import Prepared, square
+from cvs_med.prediction.opinion import Engine, Opinion, Recipe
+from cvs_med.squares import Square, square
 from cvs_med.types import Array, OwnFile
 
 _AHEAD = 2
 """Photographs that may wait decoded."""
+
+
+_Writing: TypeAlias = tuple[Found, Future[Row | str]]
+"""A photograph whose pictures are being written, and what will come of it: its row, or why there is none."""
 
 
 class Watcher(Interface):
@@ -52,45 +57,47 @@ class Summary:
 
 
 def predict(
-    ensemble: Ensemble, gates: Gates, files: Sequence[Found], out: Path, *, run: Path, watcher: Watcher
+    engine: Engine, gates: Gates, files: Sequence[Found], out: Path, *, watcher: Watcher, write: Sequence[Form] = ()
 ) -> Summary:
     """Answer for every file that has no answer yet, and write all of it into a folder.
 
     Args:
-        ensemble: the networks.
+        engine: the networks.
         gates: of the same run.
         files: what to look at.
         out: new, or begun with the same run; a folder for each photograph, and the tables.
-        run: folder that the networks come from.
         watcher: told of progress.
+        write: forms that are written beside the pictures; see `forms`.
 
     Raises:
+        CvsMedError: a library for a form is missing.
         RunError: the folder is in use, was begun with other networks, or holds the answer for another file of a name.
         DataError: the folder cannot be written.
     """
-    names = ensemble.card.class_names
+    names = engine.recipe.class_names
+    wanted = forms.of(write, Origin(names, engine.identity), engine.recipe.reading)
+    begun = {"networks": engine.identity, "precision": engine.precision}
     with run_folder.alone(out) as folder:
-        folder.require_same("prediction.json", {"networks": identity(run), "precision": ensemble.precision})
+        folder.require_same("prediction.json", begun | ({"write": ", ".join(wanted.asked)} if wanted.asked else {}))
         pictures.write_legend(out, names)
         with Tables(out, names) as tables, ThreadPoolExecutor(1) as writer:
             waiting = [file for file in files if not _answered(file, tables, out)]
-            done, failed = len(files) - len(waiting), 0
-            writing: Future[Row] | None = None
-            for file, found in _ahead(waiting, ensemble):
+            done = len(files) - len(waiting)
+            writing: _Writing | None = None
+            for file, found in _ahead(waiting, engine.recipe, wanted):
                 if isinstance(found, _Decoded):
                     prepared = found.prepared
-                    row, answer = look(ensemble, gates, file.name, found.sha256, prepared)
+                    row, opinion = look(engine, gates, file.name, found.sha256, prepared)
                     # The line says that the photograph is finished; so it comes after its pictures.
                     _keep(tables, writing)
-                    writing = writer.submit(_write, out, row, answer, prepared, names)
+                    writing = file, writer.submit(_write, out, file, row, opinion, prepared, names, wanted)
                 else:
-                    failed += 1
                     tables.fail(file.name, found)
                 done += 1
                 watcher.counted(done, len(files))
             _keep(tables, writing)
             stopped = [tables.finished[file.name][1] for file in files if file.name in tables.finished]
-            return Summary(len(stopped) - sum(stopped), sum(stopped), failed)
+            return Summary(len(stopped) - sum(stopped), sum(stopped), tables.failed)
 
 
 def _answered(file: Found, tables: Tables, out: Path) -> bool:
@@ -107,80 +114,84 @@ def _answered(file: Found, tables: Tables, out: Path) -> bool:
     return True
 
 
-def identity(run: Path) -> str:
-    """Say which networks a run holds: a digest of their files."""
-    files = [*model_files(run), run / ENCODER]
-    return hashlib.sha256("".join(digest(file) for file in files if file.exists()).encode()).hexdigest()
-
-
-def digest(file: Path) -> str:
-    """Give the SHA-256 of a file."""
-    with file.open("rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()
-
-
-def prepare(path: Path, ensemble: Ensemble) -> Prepared:
+def prepare(path: Path, recipe: Recipe) -> Square:
     """Decode a photograph as those of training were, and bring it to the networks' square.
 
     Raises:
         DataError: the file cannot be used.
     """
-    return prepare_pixels(read_image(OwnFile(path, ensemble.card.reading)), ensemble)
+    return prepare_pixels(read_image(OwnFile(path, recipe.reading)), recipe)
 
 
-def prepare_pixels(pixels: Array, ensemble: Ensemble) -> Prepared:
+def prepare_pixels(pixels: Array, recipe: Recipe) -> Square:
     """Bring a decoded photograph (H, W, 3) to the networks' square; see `prepare`."""
-    images = ensemble.protocol.images
-    surrounded = ensemble.card.surroundings
-    view = field_of_view.find(pixels) if surrounded else np.ones(pixels.shape[:2], dtype=np.bool_)
-    return square(pixels, view, None, size=images.size, crop=images.crop)
+    view = field_of_view.find(pixels) if recipe.surroundings else np.ones(pixels.shape[:2], dtype=np.bool_)
+    return square(pixels, view, None, size=recipe.size, crop=recipe.crop)
 
 
-def look(ensemble: Ensemble, gates: Gates, name: str, sha256: str, prepared: Prepared) -> tuple[Row, Answer]:
+def look(engine: Engine, gates: Gates, name: str, sha256: str, prepared: Square) -> tuple[Row, Opinion]:
     """Answer for a photograph, and say whether it may be answered for."""
-    opinion = ensemble.consider(prepared)
+    opinion = engine.consider(prepared)
     flags = gates.reasons(prepared.image, prepared.field_of_view, opinion.pooled)
-    return row_of(name, sha256, opinion, flags, ensemble.card.class_names), opinion.answer
+    return row_of(name, sha256, opinion, flags, engine.recipe.class_names), opinion
 
 
 @dataclass(frozen=True, slots=True)
 class _Decoded:
     """A photograph, and the SHA-256 of its file."""
 
-    prepared: Prepared
+    prepared: Square
     sha256: str
 
 
-def _ahead(files: Sequence[Found], ensemble: Ensemble) -> Iterator[tuple[Found, _Decoded | str]]:
+def _ahead(files: Sequence[Found], recipe: Recipe, wanted: Forms) -> Iterator[tuple[Found, _Decoded | str]]:
     """Decode a few photographs ahead, in order; a file that cannot be used gives the reason."""
     with ThreadPoolExecutor(1) as decoder:
         coming = deque[tuple[Found, Future[_Decoded | str]]]()
         left = iter(files)
         for file in islice(left, _AHEAD):
-            coming.append((file, decoder.submit(_try, file, ensemble)))
+            coming.append((file, decoder.submit(_try, file, recipe, wanted)))
         while coming:
             file, future = coming.popleft()
             for following in islice(left, 1):
-                coming.append((following, decoder.submit(_try, following, ensemble)))
+                coming.append((following, decoder.submit(_try, following, recipe, wanted)))
             yield file, future.result()
 
 
-def _try(file: Found, ensemble: Ensemble) -> _Decoded | str:
+def _try(file: Found, recipe: Recipe, wanted: Forms) -> _Decoded | str:
     if file.fault:
         return file.fault
     try:
-        return _Decoded(prepare(file.path, ensemble), digest(file.path))
+        wanted.require(file.path)
+        return _Decoded(prepare(file.path, recipe), digest(file.path))
     except DataError as error:
-        # The folders above a photograph may be named after a patient.
-        return "; ".join(str(problem) for problem in relative(error.problems, file.path.parent))
+        return _said(file, error)
 
 
-def _write(out: Path, row: Row, answer: Answer, prepared: Prepared, names: Sequence[str]) -> Row:
-    pictures.write(out / "photographs" / row.file, row, answer, prepared, names)
+def _said(file: Found, error: DataError) -> str:
+    """Give a reason without the folders above a photograph, which may be named after a patient."""
+    return "; ".join(str(problem) for problem in relative(error.problems, file.path.parent))
+
+
+def _write(
+    out: Path, file: Found, row: Row, opinion: Opinion, prepared: Square, names: Sequence[str], wanted: Forms
+) -> Row | str:
+    """Write all of a photograph; a reason instead of its row where a form cannot be written."""
+    folder = out / "photographs" / row.file
+    labels = pictures.write(folder, row, opinion, prepared, names)
+    try:
+        wanted.write(folder, file.path, row, labels)
+    except DataError as error:
+        return _said(file, error)
     return row
 
 
-def _keep(tables: Tables, writing: Future[Row] | None) -> None:
+def _keep(tables: Tables, writing: _Writing | None) -> None:
     """Wait until a photograph's pictures are written, then write its line."""
     if writing is not None:
-        tables.add(writing.result())
+        file, future = writing
+        found = future.result()
+        if isinstance(found, Row):
+            tables.add(found)
+        else:
+            tables.fail(file.name, found)

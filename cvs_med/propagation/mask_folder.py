@@ -146,7 +146,7 @@ def _cut(setup: Setup, number: int, foreground: Tensor, share: float) -> tuple[M
     """Cut the predicted foreground (S, S) out at the image's own size, and say how sure it is."""
     case, seen = setup.cases[number], setup.photographs.field_of_view[number] >= 128
     geometry = setup.photographs.geometries[number]
-    native = geometry.to_native(foreground).numpy()
+    native = geometry.to_native(foreground.numpy())
     mask = native >= 0.5
     source = "propagated" if mask.any() else "guessed"
     if source == "guessed":

@@ -75,7 +75,7 @@ def load(run: Path, prediction: Prediction) -> CaseMap:
         refuse_bomb(path)
         with np.load(path, allow_pickle=False) as stored:
             arrays = {name: stored[name] for name in stored.files}
-        return _case_map(arrays, len(prediction.probabilities))
+        return of_arrays(arrays, len(prediction.probabilities))
     except (OSError, ValueError, EOFError, zipfile.BadZipFile, zlib.error) as error:
         raise RunError(f"{path}: {error}. Run the experiment again to have it written.") from error
 
@@ -88,7 +88,12 @@ def refuse_bomb(path: Path) -> None:
         raise ValueError(f"expected at most {_LARGEST} bytes of arrays, found {size}")
 
 
-def _case_map(arrays: Mapping[str, npt.NDArray[np.generic]], classes: int) -> CaseMap:
+def of_arrays(arrays: Mapping[str, npt.NDArray[np.generic]], classes: int) -> CaseMap:
+    """Check the arrays of one case of P `classes`, as `folds` and `case_arrays` make them, and put them together.
+
+    Raises:
+        ValueError: one is missing, or they do not fit one another.
+    """
     if "image" not in arrays:
         raise ValueError("expected an array `image`, found none")
     image = np.asarray(arrays["image"], dtype=np.uint8)

@@ -105,7 +105,7 @@ def _measure(run: FinishedRun) -> dict[str, list[str]]:
             flags[case_id] = [_DAMAGED]
             continue
         seen = np.ones(case.image.shape[:2], np.bool_) if case.field_of_view is None else case.field_of_view > 0
-        measured[case_id] = quality.measure_pixels(case.image.transpose(2, 0, 1), seen)
+        measured[case_id] = quality.measure(case.image.transpose(2, 0, 1), seen.astype(np.uint8) * 255)
     for fold in {prediction.fold for prediction in run.predictions.values()}:
         rest = [values for case_id, values in measured.items() if run.predictions[case_id].fold != fold]
         if not rest:

@@ -12,19 +12,19 @@ from PIL import Image
 
 from cvs_med.errors import ReviewError
 from cvs_med.images import read_image
-from cvs_med.inference import Answer
 from cvs_med.prediction import ensemble, gate_file, pictures, stream
 from cvs_med.prediction.answers import Row
 from cvs_med.prediction.ensemble import Ensemble
 from cvs_med.prediction.gates import Gates
+from cvs_med.prediction.opinion import Opinion
 from cvs_med.report.case_maps import CaseMap
 from cvs_med.review import findings, layers
 from cvs_med.review.pictures import Photograph, jpeg
 from cvs_med.review.run import FinishedRun
 from cvs_med.review.screen import Screen
 from cvs_med.review.upload import Upload, as_file
+from cvs_med.squares import Square
 from cvs_med.tables import write_bytes
-from cvs_med.transforms import Prepared
 
 _NOTHING_UNUSUAL = "Image quality and likeness to the training photographs: nothing unusual."
 
@@ -36,15 +36,15 @@ class Trial:
     Attributes:
         screen: what is shown of it; without layers and diagnosis where a gate is closed.
         row: the answer as `predict` would write it.
-        answer: of the networks together.
+        opinion: of the networks together.
         prepared: what they saw.
         upload: the file.
     """
 
     screen: Screen
     row: Row
-    answer: Answer
-    prepared: Prepared
+    opinion: Opinion
+    prepared: Square
     upload: Upload
 
 
@@ -72,15 +72,16 @@ class Panel:
         """
         with self.turn, as_file(upload, self.networks.card.reading) as file:
             pixels = read_image(file)
-            prepared = stream.prepare_pixels(pixels, self.networks)
-            row, answer = stream.look(self.networks, self.gates, "photograph", upload.sha256, prepared)
+            prepared = stream.prepare_pixels(pixels, self.networks.recipe)
+            row, opinion = stream.look(self.networks, self.gates, "photograph", upload.sha256, prepared)
         shown = Photograph(jpeg(Image.fromarray(pixels), 92), "image/jpeg", prepared.geometry, native=True)
-        return Trial(self._screen(shown, row, answer, prepared), row, answer, prepared, upload)
+        return Trial(self._screen(shown, row, opinion, prepared), row, opinion, prepared, upload)
 
-    def _screen(self, shown: Photograph, row: Row, answer: Answer, prepared: Prepared) -> Screen:
+    def _screen(self, shown: Photograph, row: Row, opinion: Opinion, prepared: Square) -> Screen:
         if row.flags:
             return Screen(shown, (), "", (_refused(row), _false_alarms(self.gates)))
-        card, case = self.networks.card, pictures.case_map(answer, prepared)
+        card = self.networks.card
+        case = pictures.case_map(opinion, prepared, len(card.class_names))
         drawn = layers.of_case(case, card.class_names, card.foreground, str(row.derived), shown.place)
         said = [_votes(row), *self._reasons(case), _NOTHING_UNUSUAL]
         return Screen(shown, tuple(drawn), findings.diagnosis(card.class_names, row.probabilities), tuple(said))
@@ -123,7 +124,7 @@ def keep(trial: Trial, names: Sequence[str], folder: Path) -> Path:
     """
     place = folder / trial.upload.sha256[:16]
     try:
-        pictures.write(place, trial.row, trial.answer, trial.prepared, names)
+        pictures.write(place, trial.row, trial.opinion, trial.prepared, names)
         write_bytes(place / f"photograph{trial.upload.ending}", trial.upload.content)
         write_bytes(place / "answer.json", json.dumps(asdict(trial.row), indent=2).encode())
     except OSError as error:

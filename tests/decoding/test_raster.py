@@ -1,3 +1,4 @@
+import tracemalloc
 from pathlib import Path
 
 import numpy as np
@@ -8,7 +9,7 @@ from PIL import Image, ImageOps
 from cvs_med.decoding.field_of_view import find
 from cvs_med.decoding.scaling import stretch, to_eight_bits
 from cvs_med.errors import DataError
-from cvs_med.images import read_image
+from cvs_med.images import read_image, read_mask
 from cvs_med.types import OwnFile, Reading
 
 COLOURS = np.random.default_rng(0).integers(0, 256, (20, 30, 3), dtype=np.uint8)
@@ -88,3 +89,35 @@ def test_the_field_of_view_is_the_bright_disc_with_its_dark_spots() -> None:
     image[2:5, 2:20] = 200  # A line of writing in the corner.
     np.testing.assert_array_equal(find(image), disc)
     assert find(np.zeros_like(image)).all()
+
+
+@pytest.mark.parametrize("kind", ["u1", "u2", "u4", "i1", "i2", "i4", "f2", "f4", "f8", ">u2", ">i2"])
+def test_values_of_any_type_are_stretched_as_64_bit_floats_are(kind: str) -> None:
+    rng = np.random.default_rng(0)
+    values = rng.integers(-128, 128, (300, 20)) if "i" in kind else rng.integers(0, 256, (300, 20))
+    values = (values * (257 if "2" in kind and "f" not in kind else 1)).astype(kind)
+    low, high = np.percentile(values.astype(np.float64), (0.5, 99.5))
+    expected = np.rint(np.clip((values.astype(np.float64) - low) / (high - low), 0, 1) * 255)
+    found = to_eight_bits(values)
+    np.testing.assert_array_equal(found, values if kind == "u1" else expected)
+
+
+def test_two_extremes_are_told_apart() -> None:
+    values = np.array([[-32768] * 50 + [32767] * 50], dtype=np.int16)
+    np.testing.assert_array_equal(to_eight_bits(values), [[0] * 50 + [255] * 50])
+
+
+def test_deep_values_are_scaled_without_a_copy_of_eight_bytes_a_pixel() -> None:
+    values = np.random.default_rng(0).integers(0, 60_000, (2000, 1000)).astype(np.uint16)
+    tracemalloc.start()
+    to_eight_bits(values)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 3.5 * values.nbytes
+
+
+def test_a_mask_of_several_pages_is_refused_with_their_number(tmp_path: Path) -> None:
+    pages = [Image.fromarray(np.eye(8, dtype=np.uint8) * np.uint8(255)) for _ in range(3)]
+    pages[0].save(tmp_path / "a.tif", save_all=True, append_images=pages[1:])
+    with pytest.raises(DataError, match="expected one picture, found 3 in one file"):
+        read_mask(OwnFile(tmp_path / "a.tif"))

@@ -38,12 +38,23 @@ def test_onnxruntime_answers_as_the_ensemble_does(run: Path, tmp_path: Path) -> 
         )
     )
     networks = ensemble.read(run, device=torch.device("cpu"), precision="fp32")
-    outputs, _ = networks.outputs(images, inside)
-    expected = torch.stack([output.class_logits for output in outputs]).mean(dim=0)
+    views = [torch.cat([images, images.flip(-1), images.flip(-2), images.flip(-1, -2)])]
+    outputs, _ = networks.outputs(views[0], inside.expand(4, -1, -1))
+    expected = torch.stack([output.class_logits for output in outputs]).mean(dim=(0, 1))[None]
+    members = torch.stack([output.class_logits.mean(dim=0) for output in outputs]).softmax(dim=1)[None]
     np.testing.assert_allclose(found["scores"], expected.numpy(), atol=1e-4)
     np.testing.assert_allclose(found["probabilities"], expected.softmax(dim=1).numpy(), atol=1e-4)
+    np.testing.assert_allclose(found["members"], members.numpy(), atol=1e-4)
     np.testing.assert_allclose(found["evidence"].sum(axis=(2, 3)), found["scores"], atol=1e-4)
     np.testing.assert_allclose(found["map"].sum(axis=1), 1, atol=1e-5)
+
+
+def test_the_file_names_no_folder_of_this_machine(run: Path, tmp_path: Path) -> None:
+    assert CliRunner().invoke(main, ["export", str(run), "--out", str(tmp_path)]).exit_code == 0
+    for file in tmp_path.iterdir():
+        content = file.read_bytes()
+        assert str(Path(ensemble.__file__).parent.parent).encode() not in content
+        assert str(run).encode() not in content
 
 
 def test_a_fold_that_is_not_there_is_refused(run: Path, tmp_path: Path) -> None:

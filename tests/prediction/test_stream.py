@@ -39,7 +39,7 @@ def load(run: Path) -> tuple[Ensemble, Gates]:
 
 def answer(run: Path, given: Path, out: Path, watcher: Counting | None = None) -> Summary:
     networks, gates = load(run)
-    return stream.predict(networks, gates, files.find([given], out), out, run=run, watcher=watcher or Counting())
+    return stream.predict(networks, gates, files.find([given], out), out, watcher=watcher or Counting())
 
 
 def rows(out: Path) -> list[dict[str, object]]:
@@ -172,10 +172,10 @@ def test_photographs_are_read_as_those_of_training(run: Path, tmp_path: Path) ->
     Image.fromarray(values).save(tmp_path / "deep.png")
     networks, _ = load(run)
     card = networks.card.model_copy(update={"reading": Reading(window=(10_000, 2_000)), "surroundings": False})
-    narrow = stream.prepare(tmp_path / "deep.png", replace(networks, card=card))
+    narrow = stream.prepare(tmp_path / "deep.png", replace(networks, card=card).recipe)
     expected = read_image(OwnFile(tmp_path / "deep.png", Reading(window=(10_000, 2_000))))
     assert narrow.geometry.crop_width == 60
     assert set(np.unique(narrow.image)) >= {0, 255}
     # A narrow window makes most of the ramp black or white, which percentiles do not.
     assert np.isin(expected, (0, 255)).mean() > 0.9
-    assert torch.isin(narrow.image[:, narrow.field_of_view > 0], torch.tensor([0, 255])).float().mean() > 0.8
+    assert np.isin(narrow.image[:, narrow.inside], (0, 255)).mean() > 0.8

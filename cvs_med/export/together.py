@@ -1,0 +1,49 @@
+"""An ensemble as a function of tensors alone, for what runs it without this package's own loop."""
+
+from collections.abc import Sequence
+from typing import cast
+
+import torch
+from torch import Tensor, nn
+
+from cvs_med.augmentation import flips
+from cvs_med.networks import Network
+from cvs_med.networks.heads import CvsHead
+from cvs_med.prediction.ensemble import Ensemble, decide, pooled, run
+
+
+class Together(nn.Module):
+    """An ensemble as a function of tensors alone: its mirrored views, its networks, and their common answer."""
+
+    def __init__(self, ensemble: Ensemble) -> None:
+        """Take the networks over."""
+        super().__init__()
+        self.networks = nn.ModuleList(ensemble.networks)
+        self.views, self.level = flips(ensemble.protocol.augmentation), ensemble.protocol.probe.level
+
+    def forward(self, images: Tensor, inside: Tensor) -> tuple[Tensor, ...]:
+        """Answer for images (B, 3, S, S), RGB in 0 to 1, and their field of view (B, S, S).
+
+        Returns:
+            What `names` says, 32-bit floats: probabilities (B, P), those of each network (B, K, P), what the gates look
+            at (B, 2 C); with a map its probabilities (B, P + 1, S, S); with evidence the shares (B, P, S, S) and the
+            scores (B, P) that they sum to.
+        """
+        networks = cast(Sequence[Network], self.networks)
+        looked, seen = (torch.cat([view.apply(planes) for view in self.views]) for planes in (images, inside))
+        outputs, features = run(networks, looked, seen)
+        answer, members = decide(networks, outputs, self.views, seen)
+        count = images.shape[0]  # Not len(), which would make it a number.
+        plain = {level: feature[:count] for level, feature in features.items()}
+        found = [answer.probabilities, members, pooled(plain, inside, self.level)]
+        found += [] if answer.map is None else [answer.map.pixels]
+        found += [] if answer.evidence is None else [answer.evidence.shares, answer.evidence.scores]
+        return tuple(tensor.float() for tensor in found)
+
+    @property
+    def names(self) -> list[str]:
+        """Name what `forward` returns."""
+        head = self.networks[0].head
+        has_evidence = isinstance(head, CvsHead)
+        has_map = ["map"] if has_evidence or hasattr(head, "decoder") else []
+        return ["probabilities", "members", "pooled", *has_map, *(["evidence", "scores"] if has_evidence else [])]

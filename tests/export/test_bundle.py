@@ -1,0 +1,125 @@
+"""A bundle stands MONAI's own checks, runs by its command, and names no one."""
+
+import csv
+import json
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from click.testing import CliRunner
+
+from cvs_med.cli import main
+from cvs_med.export import bundle
+from cvs_med.prediction import ensemble
+
+ROOT = Path(bundle.__file__).parents[2]
+
+
+@pytest.fixture(scope="module")
+def run(cross_validate: Callable[..., object], tmp_path_factory: pytest.TempPathFactory) -> Path:
+    out = tmp_path_factory.mktemp("bundle") / "run"
+    cross_validate(out, "training.epochs=1", "splits.folds=2", "network.trainable=head", "augmentation.colour=0")
+    return out
+
+
+@pytest.fixture(scope="module")
+def made(run: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    out = tmp_path_factory.mktemp("made") / "bundle"
+    result = CliRunner().invoke(main, ["export", str(run), "--format", "monai-bundle", "--out", str(out)])
+    assert result.exit_code == 0, result.output
+    return out
+
+
+def monai(command: str, folder: Path, **options: str) -> None:
+    """Run a command of MONAI's in a process of its own."""
+    given = [text for name, value in options.items() for text in (f"--{name}", value)]
+    done = subprocess.run(
+        [sys.executable, "-m", "monai.bundle", command, *given],
+        cwd=folder, capture_output=True, text=True, env={"PYTHONPATH": str(ROOT), "PATH": "", "OMP_NUM_THREADS": "1"},
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+
+
+def test_metadata_has_what_monai_s_schema_requires(made: Path, tmp_path: Path) -> None:
+    """The fields that MONAI's documentation of the format requires; its schema is a download, so a copy of them."""
+    image = {
+        "type": "object",
+        "required": ["type", "format", "num_channels", "spatial_shape", "dtype", "value_range", "is_patch_data"],
+        "properties": {"num_channels": {"type": "integer"}, "spatial_shape": {"type": "array"},
+                       "channel_def": {"type": "object"}, "is_patch_data": {"type": "boolean"}},
+    }  # fmt: skip
+    formats = {
+        "type": "object",
+        "required": ["inputs", "outputs"],
+        "properties": {name: {"type": "object", "additionalProperties": image} for name in ("inputs", "outputs")},
+    }
+    words = ("version", "monai_version", "pytorch_version", "numpy_version", "task", "description", "authors",
+             "copyright")  # fmt: skip
+    schema = {
+        "type": "object",
+        "required": [*words, "changelog", "required_packages_version", "network_data_format"],
+        "properties": {name: {"type": "string"} for name in words} | {"network_data_format": formats},
+    }
+    (tmp_path / "schema.json").write_text(json.dumps(schema))
+    meta = made / "configs" / "metadata.json"
+    # A file that is there is not downloaded.
+    monai("verify_metadata", made, meta_file=str(meta), filepath=str(tmp_path / "schema.json"))
+
+
+def test_its_network_takes_and_gives_what_the_metadata_says(made: Path) -> None:
+    files = {"meta_file": "configs/metadata.json", "config_file": "configs/inference.json"}
+    monai("verify_net_in_out", made, net_id="network_def", device="cpu", **files)
+
+
+def test_its_workflow_answers_for_a_folder(made: Path, run: Path, phantom_folder: Path, tmp_path: Path) -> None:
+    images = tmp_path / "images"
+    images.mkdir()
+    shutil.copy(next((phantom_folder / "images").iterdir()), images)
+    asked = {"config_file": "configs/inference.json", "images": str(images), "output_dir": str(tmp_path / "bundle")}
+    monai("run", made, **asked)
+    plain = ["predict", "--run", str(run), "--precision", "fp32", "--out", str(tmp_path / "plain"), str(images)]
+    assert CliRunner().invoke(main, plain).exit_code == 0
+    (found,), (expected,) = (
+        list(csv.DictReader((tmp_path / name / "predictions.csv").read_text(encoding="utf-8").splitlines()))
+        for name in ("bundle", "plain")
+    )
+    assert found == expected
+
+
+def test_the_network_gives_the_ensemble_s_map(made: Path, run: Path) -> None:
+    image = torch.rand(2, 4, 64, 64, generator=torch.Generator().manual_seed(0))
+    image[:, 3] = 1
+    with torch.inference_mode():
+        found = bundle.network(str(made))(image)
+        expected = bundle.Mapped(ensemble.read(run, device=torch.device("cpu"), precision="fp32")).eval()(image)
+    np.testing.assert_allclose(found, expected, atol=1e-6)
+    np.testing.assert_allclose(found.sum(dim=1), 1, atol=1e-5)
+
+
+def texts(content: object) -> Iterator[str]:
+    if isinstance(content, dict):
+        content = [*content.keys(), *content.values()]
+    if isinstance(content, list):
+        for part in content:
+            yield from texts(part)
+    elif isinstance(content, str):
+        yield content
+
+
+def test_it_holds_no_expression_and_no_pickle(made: Path) -> None:
+    for file in (made / "configs").iterdir():
+        assert not any("$" in text for text in texts(json.loads(file.read_bytes())))
+    assert {file.suffix for file in made.rglob("*") if file.is_file()} == {".json", ".yaml", ".md", ".safetensors"}
+
+
+def test_it_names_no_case_and_no_folder(made: Path, run: Path) -> None:
+    cases = [case for fold in json.loads((run / "folds.json").read_bytes())["folds"] for case in fold]
+    assert cases
+    for file in (file for file in made.rglob("*") if file.is_file()):
+        content = file.read_bytes()
+        assert not any(word.encode() in content for word in (*cases, str(run), str(made)))
