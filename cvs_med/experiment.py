@@ -9,6 +9,7 @@ from cvs_med import baselines, environment, run_folder
 from cvs_med.errors import ProtocolError
 from cvs_med.evaluation import DatasetCard, Folds, read_json
 from cvs_med.folds import as_predictions, run_fold
+from cvs_med.propagation import few_masks
 from cvs_med.protocol import Protocol, dump
 from cvs_med.run_folder import RunFolder
 from cvs_med.selection import Choice, choose, record
@@ -76,6 +77,8 @@ def cross_validate(
         setup = next(iter(setups.values()))
         folder.require_same("inputs.json", _inputs(setups))
         parts = _parts(setup, _deal(setup, folder))
+        if protocol.masks.per_class:
+            few_masks.require_enough(setup, [train for train, _ in parts])
         unfinished = [part for n, part in enumerate(parts) if not folder.done(n)]
         folder.require_room(max(_bytes_to_come(each, unfinished) for each in setups.values()))
         describe(setups, folder)
@@ -180,7 +183,11 @@ def _run_folds(setups: Setups, folder: RunFolder, parts: Parts) -> None:
             choices.append(choose(setups, folder.fold(number) / "inner", number, train))
             name = choices[-1].chosen
         setup.observer.stage(f"Fold {number + 1} of {len(parts)}: {len(train)} to learn from, {len(test)} to test")
-        found, segmented = run_fold(setups[name], folder.fold(number), number, train, test)
+        chosen = setups[name]
+        taught = chosen
+        if chosen.protocol.masks.per_class and not folder.done(number):
+            taught = few_masks.taught(chosen, folder.fold(number), number, train)
+        found, segmented = run_fold(chosen, folder.fold(number), number, train, test, taught)
         predictions += found
         # Folds that chose a protocol without a map still have their rows, which say that nothing is known.
         rows += segmented or [Segmentation(row.case_id, row.fold, None, None, None, None) for row in found]
@@ -209,7 +216,8 @@ def _baselines(setup: Setup) -> dict[str, Callable[[Sequence[int], Sequence[int]
     chosen: dict[str, Callable[[Sequence[int], Sequence[int]], Floats]] = {
         "majority": lambda train, test: baselines.majority(labels, train, test, classes)
     }
-    if all(setup.photographs.has_mask):
+    # It learns from all masks, and reads those of the test part.
+    if all(setup.photographs.has_mask) and not setup.protocol.masks.per_class:
         chosen["mask-area"] = lambda train, test: baselines.mask_area(setup.photographs, labels, train, test, classes)
     if setup.protocol.method != "probe":
         settings = setup.protocol.probe

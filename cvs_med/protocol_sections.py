@@ -137,6 +137,25 @@ class Splits(Section):
     seed: int = Field(0, ge=0, lt=2**32)
 
 
+class Masks(Section):
+    """Which masks are learnt from; by default those of all training cases.
+
+    With `per_class`, a network learns from M masks of each class inside each training part and makes those of the rest
+    of it (the paper's Seg-M). Other masks are never learnt from.
+    """
+
+    per_class: int | None = Field(None, ge=1, description="M, masks of each class that a training part gives")
+    steps: int | None = Field(
+        None, ge=1, le=10_000_000, description="of the network that makes the rest; by default those of the final one"
+    )
+
+    @model_validator(mode="after")
+    def _steps_are_of_something(self) -> "Masks":
+        if self.steps and not self.per_class:
+            raise ValueError("steps: expected only with per_class, the masks that are learnt from")
+        return self
+
+
 class Inner(Section):
     """What is decided inside each training part, by a cross-validation of it; by default nothing."""
 
