@@ -18,10 +18,11 @@ from torch import Tensor
 
 from cvs_med.datasets import masks
 from cvs_med.errors import DataError, Problem
+from cvs_med.evaluation.made_masks import FOLDER, TABLE
 from cvs_med.folds import source_of, train_network
 from cvs_med.images import Mask, read_mask
 from cvs_med.inference import predict_foreground
-from cvs_med.propagation.mask_folder import TABLE, confidence, most_probable
+from cvs_med.propagation.mask_folder import confidence, most_probable
 from cvs_med.protocol import Protocol
 from cvs_med.setup import Observer, Setup, require_foreground, timed
 from cvs_med.splits import spread_over_groups
@@ -29,9 +30,6 @@ from cvs_med.statistics.metrics import dice
 from cvs_med.tables import MaskRow, write_masks
 from cvs_med.training import Epoch, steps_of
 from cvs_med.types import OwnFile
-
-FOLDER = "masks"
-"""Of a fold: what was drawn and made for its training part."""
 
 _OTHER_CHANCE = 2**20
 """Added to the number of a fold: its two networks begin from different weights."""

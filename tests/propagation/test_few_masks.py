@@ -1,6 +1,7 @@
 """Seg-M inside a training part: who is drawn, that nothing else is seen, and that it goes on after any end."""
 
 import hashlib
+import shutil
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import replace
@@ -9,16 +10,20 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from click.testing import CliRunner
 from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
+from cvs_med import datasets, report
 from cvs_med.cache import Photographs
-from cvs_med.errors import DataError, ProtocolError
-from cvs_med.evaluation import measure_run
+from cvs_med.cli import main
+from cvs_med.errors import DataError, ProtocolError, RunError
+from cvs_med.evaluation import evaluate_run, measure_run
 from cvs_med.images import read_mask
 from cvs_med.propagation import few_masks
 from cvs_med.protocol import load
+from cvs_med.report import markdown
 from cvs_med.setup import Setup, prepare
 from cvs_med.statistics.metrics import dice
 from cvs_med.tables import MaskRow, read_masks, read_predictions
@@ -188,8 +193,6 @@ def test_the_area_of_the_gold_masks_is_no_baseline_here(finished: Path) -> None:
 
 
 def test_another_number_of_masks_is_another_run(finished: Path, cross_validate: Run) -> None:
-    from cvs_med.errors import RunError
-
     with pytest.raises(RunError, match="another protocol"):
         cross_validate(finished, *FROZEN, "masks.per_class=2")
 
@@ -252,10 +255,6 @@ def test_steps_alone_say_nothing() -> None:
 
 
 def test_the_final_model_draws_from_all_cases(finished: Path, phantom_folder: Path, tmp_path: Path) -> None:
-    from click.testing import CliRunner
-
-    from cvs_med.cli import main
-
     asked = ["train", "--dataset", "phantom", "--data-dir", str(phantom_folder), "--cv", str(finished)]
     result = CliRunner().invoke(main, [*asked, "--device", "cpu", "--out", str(tmp_path / "model")])
     assert result.exit_code == 0, result.output
@@ -270,16 +269,38 @@ def _names(run: Path) -> list[str]:
 
 
 def _copied(folder: Path, to: Path) -> Path:
-    import shutil
-
     return Path(shutil.copytree(folder, to))
 
 
 def _mask_files(folder: Path, names: list[str]) -> list[Path]:
-    from cvs_med import datasets
-
     cases = datasets.get("phantom").cases(folder)
     return [case.mask for case in cases if case.id in names and isinstance(case.mask, Path)]
+
+
+def test_the_report_says_what_was_given_and_made_and_shows_it(finished: Path) -> None:
+    metrics = evaluate_run(finished).masks
+    rows = [row for fold in range(3) for row in rows_of(finished, fold)]
+    assert metrics is not None
+    assert (metrics.given, metrics.made) == ((3, 3, 3), (3, 3, 3))
+    assert metrics.dice is not None
+    assert metrics.dice.mean == pytest.approx(np.mean([row.dice for row in rows if row.dice is not None]))
+    page = report.write(finished, "md").read_text(encoding="utf-8")
+    assert "Each fold learnt from 3 masks that were given; a network made the other 3 of its training part" in page
+    assert "The area of the gold mask is left out of the baselines" in page
+    with Image.open(finished / "figures" / "made-masks.png") as grid:
+        assert grid.width > 3 * 128
+        assert grid.height > 3 * 128
+    (made,) = [line for line in page.splitlines() if "(figures/made-masks.png)" in line]
+    shown = {row.case_id for row in rows_of(finished, 0) if row.source != "given"}
+    assert all(markdown.escape(name) in made for name in shown)
+
+
+def test_a_damaged_mask_is_named(finished: Path, tmp_path: Path) -> None:
+    run = _copied(finished, tmp_path / "run")
+    for path in (run / "fold-0" / "masks").glob("*.png"):
+        path.write_bytes(path.read_bytes()[:60])
+    with pytest.raises(RunError, match=r"masks/\d\d_\w+\.png"):
+        report.write(run, "md")
 
 
 def test_photographs_keep_their_key(phantoms: Callable[..., Setup]) -> None:

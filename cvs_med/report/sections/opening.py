@@ -51,6 +51,14 @@ def data(facts: Facts) -> Section:
         Text(f"{card.title}: {facts.cases} images. {groups}"),
         Table("Images by reference class", ("class", "images", "share"), tuple(rows)),
     ]
+    if facts.metrics.masks:
+        blocks.append(
+            Text(
+                f"{words.made_masks(facts.metrics.masks)} No other reference mask was learnt from; those of tested "
+                "images, and of training images that were not drawn, serve to measure alone.",
+                "notice",
+            )
+        )
     if facts.masks:
         blocks.append(Text(f"{facts.masks} They stand in for masks by experts.", "notice"))
     elif facts.metrics.result.dice_working:

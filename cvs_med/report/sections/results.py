@@ -31,6 +31,13 @@ def results(facts: Facts) -> Section:
                 "the class is given away by that one number."
             )
         )
+    if metrics.masks:
+        blocks.append(
+            Text(
+                "The area of the gold mask is left out of the baselines: it would learn from masks that this run did "
+                "without."
+            )
+        )
     blocks += _shortcuts(facts)
     blocks += [Heading("Each class"), Beside(_classes(facts), _picture(figures.confusion(metrics)))]
     blocks += more.predictive_values(facts.numbers)
