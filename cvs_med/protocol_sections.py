@@ -100,6 +100,7 @@ class Training(Section):
     schedule: Literal["constant", "one_cycle", "hyperrule"] = Field("one_cycle", description="hyperrule: BiT's")
     epochs: int = Field(30, ge=1, le=100_000)
     steps: int | None = Field(None, ge=1, le=10_000_000, description="length instead of epochs; hyperrule has its own")
+    least_steps: int = Field(1, ge=1, le=10_000_000, description="more epochs where those of few cases are fewer steps")
     batch_size: BatchSize = 6
     smaller_batches: dict[Annotated[int, Field(ge=1)], BatchSize] = Field(
         default_factory=dict, description="batch size with at most so many training cases, instead of batch_size"

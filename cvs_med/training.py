@@ -108,7 +108,8 @@ def steps_of(settings: Training, cases: int) -> int:
     Raises:
         DataError: there are fewer than two cases.
     """
-    return settings.steps or settings.epochs * _steps_of_an_epoch(cases, settings.batch_for(cases))
+    whole = settings.epochs * _steps_of_an_epoch(cases, settings.batch_for(cases))
+    return settings.steps or max(whole, settings.least_steps)
 
 
 def _steps_of_an_epoch(cases: int, batch_size: int) -> int:
