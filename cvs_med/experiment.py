@@ -13,6 +13,7 @@ from cvs_med.errors import ProtocolError
 from cvs_med.evaluation import DatasetCard, Folds, read_json
 from cvs_med.folds import as_predictions, run_fold
 from cvs_med.inner import inner_answers
+from cvs_med.propagation import few_masks
 from cvs_med.protocol import Protocol, dump
 from cvs_med.protocol_sections import Inner
 from cvs_med.run_folder import RunFolder
@@ -116,6 +117,8 @@ def begun(
         setup = next(iter(run.setups.values()))
         require_inputs(folder, run)
         _keep_folds(setup, folder)
+        if protocol.masks.per_class:
+            few_masks.require_enough(setup, [train for train, _ in run.parts])
         unfinished = [part for number, part in enumerate(run.parts) if not folder.done(number)]
         folder.require_room(max(_bytes_to_come(each, unfinished) for each in run.setups.values()))
         describe(run.setups, folder)
@@ -268,7 +271,10 @@ def run_one(run: Prepared, folder: RunFolder, number: int) -> Answered:
     name = choice.chosen if choice else _ONLY
     setup = run.setups[name]
     setup.observer.stage(f"Fold {number + 1} of {len(run.parts)}: {len(train)} to learn from, {len(test)} to test")
-    predictions, rows = run_fold(setup, folder.fold(number), number, train, test)
+    taught = setup
+    if setup.protocol.masks.per_class and not folder.done(number):
+        taught = few_masks.taught(setup, folder.fold(number), number, train)
+    predictions, rows = run_fold(setup, folder.fold(number), number, train, test, taught)
     asked, decision = setup.protocol.inner, None
     if asked.decides:
         setup.observer.stage(f"Fold {number + 1}: what its training part decides for these")
@@ -326,7 +332,8 @@ def _baselines(setup: Setup) -> dict[str, Callable[[Sequence[int], Sequence[int]
     chosen: dict[str, Callable[[Sequence[int], Sequence[int]], Floats]] = {
         "majority": lambda _, test: baselines.majority(labels, everyone, test, classes)
     }
-    if all(setup.photographs.has_mask):
+    # It learns from all masks, and reads those of the test part.
+    if all(setup.photographs.has_mask) and not setup.protocol.masks.per_class:
         chosen["mask-area"] = lambda train, test: baselines.mask_area(setup.photographs, labels, train, test, classes)
     if setup.protocol.method != "probe":
         settings = setup.protocol.probe

@@ -8,6 +8,7 @@ from cvs_med.evaluation import INTERVAL_CAVEAT, RunMetrics, measure_run
 from cvs_med.folds import keep_model, train_network
 from cvs_med.prediction import ensemble, gate_file
 from cvs_med.prediction.gates import FalseAlarms
+from cvs_med.propagation import few_masks
 from cvs_med.protocol import Protocol
 from cvs_med.setup import Observer, prepare
 from cvs_med.statistics.metrics import Proportion
@@ -56,7 +57,12 @@ def train(
         experiment.describe({"": setup}, folder)
         if not (out / ensemble.MODEL).exists():
             observer.stage(f"Training on all {len(setup.cases)} cases")
-            keep_model(out / ensemble.MODEL, train_network(setup, out, 0, range(len(setup.cases))))
+            everyone = range(len(setup.cases))
+            taught = setup
+            if protocol.masks.per_class:
+                few_masks.require_enough(setup, [everyone])
+                taught = few_masks.taught(setup, out, 0, everyone)
+            keep_model(out / ensemble.MODEL, train_network(taught, out, 0, everyone))
             (out / "checkpoint.pt").unlink(missing_ok=True)
         observer.stage("Fitting the gates")
         network = ensemble.read(out, device=setup.fabric.device)

@@ -31,7 +31,7 @@ from cvs_med.types import Floats, Prediction
 
 
 def run_fold(
-    setup: Setup, folder: Path, number: int, train: Sequence[int], test: Sequence[int]
+    setup: Setup, folder: Path, number: int, train: Sequence[int], test: Sequence[int], taught: Setup | None = None
 ) -> tuple[list[Prediction], list[Segmentation]]:
     """Run one fold, or read it if it is done.
 
@@ -41,6 +41,7 @@ def run_fold(
         number: of the fold, from zero.
         train: cases to learn from, as positions in `setup.cases`.
         test: cases to answer for.
+        taught: the same cases with the masks that this fold may learn from; all of `setup` by default.
 
     Returns:
         A prediction for each test case and, for a method with a map, how well it segmented.
@@ -56,7 +57,7 @@ def run_fold(
             _write_maps(setup, folder, case, None)
         rows: list[Segmentation] = []
     else:
-        model = train_network(setup, folder, number, train)
+        model = train_network(taught or setup, folder, number, train)
         keep_model(folder / "model.safetensors", model)
         with timed(setup.seconds, "prediction"):
             predictions, rows = _answer(setup, folder, number, model, test)

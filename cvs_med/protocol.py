@@ -17,6 +17,7 @@ from cvs_med.protocol_sections import (
     Images,
     Inner,
     Loss,
+    Masks,
     Network,
     Probe,
     Section,
@@ -46,6 +47,7 @@ class Protocol(Section):
     training: Training = Training()
     probe: Probe = Probe()
     transfer: Transfer = Transfer()
+    masks: Masks = Masks()
     splits: Splits = Splits()
     inner: Inner = Inner()
 
@@ -81,6 +83,10 @@ class Protocol(Section):
             yield "method", "expected classification or probe with lenet5, which has no decoder"
         if self.method == "multitask" and not (self.loss.map_weight and self.loss.class_weight):
             yield "loss", "expected map_weight and class_weight above zero with the two heads of `method: multitask`"
+        if self.masks.per_class and not self.has_map:
+            yield "masks.per_class", "expected it only with `method: cvs` or multitask, which learn a map from masks"
+        if self.masks.per_class and self.inner.decides:
+            yield "masks.per_class", "expected nothing decided by inner folds, which would need masks of their own"
         mixes = self.augmentation.mixup > 0 or self.training.schedule == "hyperrule"
         if mixes and (self.method, self.network.trainable) != ("classification", "all"):
             where = "augmentation.mixup" if self.augmentation.mixup else "training.schedule"

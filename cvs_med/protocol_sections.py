@@ -100,6 +100,7 @@ class Training(Section):
     schedule: Literal["constant", "one_cycle", "hyperrule"] = Field("one_cycle", description="hyperrule: BiT's")
     epochs: int = Field(30, ge=1, le=100_000)
     steps: int | None = Field(None, ge=1, le=10_000_000, description="length instead of epochs; hyperrule has its own")
+    least_steps: int = Field(1, ge=1, le=10_000_000, description="more epochs where those of few cases are fewer steps")
     batch_size: BatchSize = 6
     smaller_batches: dict[Annotated[int, Field(ge=1)], BatchSize] = Field(
         default_factory=dict, description="batch size with at most so many training cases, instead of batch_size"
@@ -135,6 +136,25 @@ class Splits(Section):
     kind: Literal["random", "stratified", "grouped"] = "random"
     folds: int = Field(5, ge=2, le=1000)
     seed: int = Field(0, ge=0, lt=2**32)
+
+
+class Masks(Section):
+    """Which masks are learnt from; by default those of all training cases.
+
+    With `per_class`, a network learns from M masks of each class inside each training part and makes those of the rest
+    of it (the paper's Seg-M). Other masks are never learnt from.
+    """
+
+    per_class: int | None = Field(None, ge=1, description="M, masks of each class that a training part gives")
+    steps: int | None = Field(
+        None, ge=1, le=10_000_000, description="of the network that makes the rest; by default those of the final one"
+    )
+
+    @model_validator(mode="after")
+    def _steps_are_of_something(self) -> "Masks":
+        if self.steps and not self.per_class:
+            raise ValueError("steps: expected only with per_class, the masks that are learnt from")
+        return self
 
 
 class Inner(Section):

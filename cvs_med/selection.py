@@ -13,7 +13,7 @@ from cvs_med.errors import ProtocolError
 from cvs_med.inner import inner_answers
 from cvs_med.protocol import Protocol, dump, load
 from cvs_med.protocol_sections import Inner, Splits
-from cvs_med.setup import Setup
+from cvs_med.setup import Setup, require_all_masks
 from cvs_med.types import Prediction
 
 _LEAST = 1e-12
@@ -69,6 +69,7 @@ def candidates(sources: Sequence[str], settings: Sequence[str] = ()) -> dict[str
                     f"Expected the same `{what}` in all protocols, found another in {name} than in {first_name}. "
                     "What is given as an option counts for all of them."
                 )
+    require_all_masks(found.values(), "--select, whose inner folds would each need masks of their own")
     if first.inner.select:
         raise ProtocolError(f"Expected protocols that choose nothing themselves, found inner.select in {first_name}.")
     return found

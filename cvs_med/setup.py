@@ -3,7 +3,7 @@
 import hashlib
 import json
 import time
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -17,7 +17,7 @@ from cvs_med import cache, datasets
 from cvs_med.augmentation import flips, views
 from cvs_med.cache import Photographs
 from cvs_med.datasets import DataSet, masks
-from cvs_med.errors import fault
+from cvs_med.errors import ProtocolError, fault
 from cvs_med.features import NOTHING, Features, extract
 from cvs_med.networks import Network, build_network, load_weights
 from cvs_med.precision import Precision, choose, place
@@ -121,12 +121,13 @@ def prepare(
     """
     dataset, root = datasets.opened(protocol.dataset, data_dir)
     cases = datasets.read(dataset, root, folds=protocol.splits.folds)
-    if protocol.has_map:
+    if protocol.has_map and not protocol.masks.per_class:
         require_masks(cases)
     setup = assemble(
         protocol, dataset, cases, cache_dir=cache_dir, accelerator=accelerator, workers=workers, observer=observer
     )
-    require_foreground(setup)
+    if not protocol.masks.per_class:
+        require_foreground(setup)
     return with_features(setup, cache_dir)
 
 
@@ -208,8 +209,8 @@ def require_masks(cases: Sequence[Case]) -> None:
             "what is learnt from",
             "a mask for every case, for a method with a map",
             f"none for {len(without)} of {len(cases)} ({named})",
-            "Draw them, have them made from those that are there with `cvs-med propagate`, or ask for a method without "
-            "a map, `--method classification`.",
+            "Draw them, have those of each training part made from a few with `cvs-med cv --masked-per-class 5`, have "
+            "all made with `cvs-med propagate`, or ask for a method without a map, `--method classification`.",
         )
 
 
@@ -230,6 +231,19 @@ def require_foreground(setup: Setup) -> None:
                 "none",
                 "Ask for `--set loss.class_weight=1`, or for `empty_masks: field` in dataset.yaml.",
             )
+
+
+def require_all_masks(protocols: Iterable[Protocol], what: str) -> None:
+    """Refuse protocols that learn from a few masks and make the rest, which only a plain cross-validation does.
+
+    Raises:
+        ProtocolError: names what cannot be done with them.
+    """
+    if any(protocol.masks.per_class for protocol in protocols):
+        raise ProtocolError(
+            f"Expected protocols without masks.per_class for {what}, found one with it. Leave it out, or ask for "
+            "`cvs-med cv --masked-per-class`, which draws masks and makes the others inside each training part."
+        )
 
 
 def masked(

@@ -99,6 +99,37 @@ def samples_per_class(cases: Sequence[Case], count: int, class_names: Sequence[s
     return [case.id for case in cases if case.id in drawn]
 
 
+def spread_over_groups(cases: Sequence[Case], count: int, seed: Sequence[int]) -> list[str]:
+    """Draw cases of each class from as many groups as there are: a second one of a patient only after one of each.
+
+    Draws of one seed are nested, and do not depend on the order of the cases.
+
+    Args:
+        cases: what may be drawn.
+        count: how many of each class, or all where there are fewer.
+        seed: which draw.
+
+    Returns:
+        The ids of the cases, in the order of `cases`.
+    """
+    drawn: set[str] = set()
+    for label in sorted({case.label for case in cases}):
+        chance = np.random.default_rng([*seed, label])
+        of_class = sorted((case for case in cases if case.label == label), key=lambda case: case.id)
+        drawn.update(_in_rounds([of_class[place] for place in chance.permutation(len(of_class))])[:count])
+    return [case.id for case in cases if case.id in drawn]
+
+
+def _in_rounds(cases: Sequence[Case]) -> list[str]:
+    """Put the first case of every group before the second of any."""
+    seen: Counter[str] = Counter()
+    rounds = []
+    for case in cases:
+        rounds.append(seen[case.unit])
+        seen[case.unit] += 1
+    return [case.id for _, case in sorted(zip(rounds, cases, strict=True), key=lambda pair: pair[0])]
+
+
 def _splitter(settings: Splits) -> KFold | StratifiedKFold | StratifiedGroupKFold:
     kinds = {"random": KFold, "stratified": StratifiedKFold, "grouped": StratifiedGroupKFold}
     return kinds[settings.kind](settings.folds, shuffle=True, random_state=settings.seed)

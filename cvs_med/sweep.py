@@ -25,7 +25,7 @@ from cvs_med.inference import predict_classes
 from cvs_med.networks import Network
 from cvs_med.protocol import Protocol
 from cvs_med.run_folder import RunFolder
-from cvs_med.setup import Machine, Observer, Setup, assemble, labels_digest
+from cvs_med.setup import Machine, Observer, Setup, assemble, labels_digest, require_all_masks
 from cvs_med.splits import samples_per_class
 from cvs_med.sweep_masks import NO_MASKS, Masked, read_masks
 from cvs_med.sweep_plan import Cell, Plan, folder_of, parts
@@ -82,6 +82,7 @@ def sweep(
     Raises:
         CvsMedError: data, masks, weights, folders or a training are not as they should be; what was computed stays.
     """
+    require_all_masks(plan.methods.values(), "a sweep, whose masks are those of `cvs-med propagate`")
     with run_folder.alone(out) as folder:
         claim(plan, out)
         data = read(plan, data_dir, masks_dirs)

@@ -72,7 +72,7 @@ def fit(
     """
     settings = protocol.training
     steps = _steps_of_an_epoch(len(cases), settings.batch_for(len(cases)))
-    last = settings.steps or settings.epochs * steps
+    last = steps_of(settings, len(cases))
     epochs = math.ceil(last / steps)
     model = place(model, fabric.device)
     optimiser = build_optimiser(model, settings)
@@ -100,6 +100,16 @@ def fit(
         _keep(checkpoint, model, optimiser, history)
         on_epoch(history[-1])
     return history
+
+
+def steps_of(settings: Training, cases: int) -> int:
+    """Count the optimiser steps of a whole training on so many cases.
+
+    Raises:
+        DataError: there are fewer than two cases.
+    """
+    whole = settings.epochs * _steps_of_an_epoch(cases, settings.batch_for(cases))
+    return settings.steps or max(whole, settings.least_steps)
 
 
 def _steps_of_an_epoch(cases: int, batch_size: int) -> int:

@@ -12,7 +12,7 @@ from sklearn.model_selection import KFold, StratifiedGroupKFold, StratifiedKFold
 
 from cvs_med.errors import DataError
 from cvs_med.protocol_sections import Splits
-from cvs_med.splits import k_folds, samples_per_class
+from cvs_med.splits import k_folds, samples_per_class, spread_over_groups
 from cvs_med.types import Case
 
 NAMES = ("zero", "one", "two")
@@ -170,3 +170,27 @@ def test_more_than_a_class_has_is_refused_in_numbers_for_every_class() -> None:
         "class 'two': expected at least 4 cases to draw 4 from, found 0. "
         "Ask for fewer per class, or add cases of this class.",
     ]
+
+
+@given(drawn=data_sets(), seed=st.integers(0, 2**32 - 1), count=st.integers(1, 6))
+def test_a_group_gives_a_second_case_of_a_class_only_after_all_gave_one(
+    drawn: tuple[list[Case], int], seed: int, count: int
+) -> None:
+    cases, _ = drawn
+    chosen = spread_over_groups(cases, count, (seed, 1))
+    assert chosen == [case.id for case in cases if case.id in chosen]
+    for label in {case.label for case in cases}:
+        of_class = [case for case in cases if case.label == label]
+        known = Counter(case.unit for case in of_class)
+        taken = Counter(case.unit for case in of_class if case.id in chosen)
+        assert taken.total() == min(count, len(of_class))
+        for unit, number in taken.items():
+            assert all(taken[other] >= min(number - 1, known[other]) for other in known), (unit, taken)
+
+
+@given(drawn=data_sets(), seed=st.integers(0, 2**32 - 1))
+def test_draws_over_groups_are_nested_and_know_no_order(drawn: tuple[list[Case], int], seed: int) -> None:
+    cases, _ = drawn
+    draws = [set(spread_over_groups(cases, count, (seed, 0))) for count in range(1, 5)]
+    assert all(small <= large for small, large in pairwise(draws))
+    assert draws[1] == set(spread_over_groups(cases[::-1], 2, (seed, 0)))

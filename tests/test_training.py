@@ -211,6 +211,14 @@ def test_steps_end_the_training_within_an_epoch(checkpoint: Path) -> None:
     assert [(epoch.number, epoch.epochs) for epoch in history] == [(0, 3), (1, 3), (2, 3)]
 
 
+@pytest.mark.parametrize(("least", "steps"), [(1, 6), (6, 6), (7, 7), (20, 20)])
+def test_few_cases_are_learnt_for_more_epochs(checkpoint: Path, least: int, steps: int) -> None:
+    protocol, source = a_protocol(epochs=2, least_steps=least, batch_size=2), Noise()
+    history = train(a_network(protocol), source, protocol, checkpoint)
+    assert len(source.asked) == steps
+    assert len(history) == history[-1].epochs == -(-steps // 3)
+
+
 def test_the_hyperrule_sets_the_rate_of_every_step(checkpoint: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     rates: list[float] = []
     original = torch.optim.SGD.step

@@ -10,9 +10,14 @@ from cvs_med.protocol import Protocol, catalogue, dump
 
 
 def settings(fields: Mapping[str, object], changes: Sequence[str]) -> list[str]:
-    """Write options as changes of fields, such as `training.epochs=3`; what is None was not given."""
+    """Write options as changes of fields, such as `training.epochs=3`; what is None was not given.
+
+    Epochs that are asked for count, whatever steps a protocol has.
+    """
     # JSON is YAML in which a file's name is text, whatever signs it has.
     given = [f"{name}={json.dumps(value, ensure_ascii=False)}" for name, value in fields.items() if value is not None]
+    if fields.get("training.epochs") is not None:
+        given += ["training.steps=null", "training.least_steps=1"]
     return [*given, *changes]
 
 

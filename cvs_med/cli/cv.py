@@ -25,6 +25,7 @@ _FOLDER = click.Path(path_type=Path, file_okay=False)
 @click.option("--protocol", help="Protocol by name or file.  [default: that of the data set]")
 @click.option("--select", metavar="PROTOCOL,PROTOCOL,...", help="Choose one of these inside each training part.")
 @click.option("--method", type=click.Choice(["cvs", "classification", "multitask", "probe"]), help="What is tested.")
+@click.option("--masked-per-class", type=click.IntRange(1), help="Learn from M masks a class; make the rest.")
 @click.option("--backbone", help="Encoder, such as resnet101, wideresnet-28-10 or lenet5.")
 @click.option("--weights", help="Pretrained weights of the encoder: imagenet, none, or a file.")
 @click.option("--weights-partial", is_flag=True, help="Accept a file that does not cover the whole encoder.")
@@ -51,6 +52,7 @@ def cv(
     protocol: str | None,
     select: str | None,
     method: str | None,
+    masked_per_class: int | None,
     backbone: str | None,
     weights: str | None,
     weights_partial: bool,
@@ -81,6 +83,9 @@ def cv(
 
     --calibrate, --abstain-at-risk and --coverage decide by a cross-validation inside each training part; no test image
     has a say, and no answer changes its class.
+
+    With --masked-per-class M, each training part gives M masks of each class; a network learns from them and makes
+    those of the rest of that part. No other reference mask is learnt from.
     """
     from cvs_med import datasets
     from cvs_med.cli.machine import accelerator, cache_folder, keep_memory, workers
@@ -92,6 +97,7 @@ def cv(
         "dataset": dataset,
         "splits.folds": folds,
         "method": method,
+        "masks.per_class": masked_per_class,
         "network.backbone": backbone,
         "network.weights": weights,
         "network.weights_partial": weights_partial or None,

@@ -8,6 +8,7 @@ from cvs_med.evaluation.result import (
     ClassMetrics,
     FoldMetrics,
     GroupedAccuracy,
+    MadeMasks,
     Metrics,
     RunMetrics,
     Siblings,
@@ -17,7 +18,7 @@ from cvs_med.evaluation.runs import evaluate_run, measure_run
 from cvs_med.tables import read_predictions, write_predictions
 
 __all__ = [
-    "INTERVAL_CAVEAT", "Balance", "ClassMetrics", "DatasetCard", "FoldMetrics", "Folds", "GroupedAccuracy", "Metrics",
-    "RunMetrics", "Siblings", "Spread", "evaluate", "evaluate_run", "measure_run", "read_json", "read_method",
-    "read_predictions", "write_predictions",
+    "INTERVAL_CAVEAT", "Balance", "ClassMetrics", "DatasetCard", "FoldMetrics", "Folds", "GroupedAccuracy", "MadeMasks",
+    "Metrics", "RunMetrics", "Siblings", "Spread", "evaluate", "evaluate_run", "measure_run", "read_json",
+    "read_method", "read_predictions", "write_predictions",
 ]  # fmt: skip

@@ -138,11 +138,30 @@ class Balance:
 
 
 @dataclass(frozen=True, slots=True)
+class MadeMasks:
+    """The masks of the training parts, of a run that learnt from a few and made the rest from them.
+
+    Attributes:
+        given: masks that were drawn and learnt from, by fold.
+        made: masks that a network made from them, by fold.
+        guessed: how many of the made ones are guesses, since no foreground was found.
+        confidence: of the network, over all made masks.
+        dice: overlap of the made masks with the references that are known, at the network's size.
+    """
+
+    given: tuple[int, ...]
+    made: tuple[int, ...]
+    guessed: int
+    confidence: Spread | None
+    dice: Spread | None
+
+
+@dataclass(frozen=True, slots=True)
 class RunMetrics:
     """A run folder's method and, on the same folds, its baselines; metrics.json holds exactly this.
 
     `selected` says, of a run that chose between protocols inside each training part, how often each was chosen;
-    `decided` what else was decided there.
+    `decided` what else was decided there; `masks` what is known of the masks, of a run that learnt from a few.
     """
 
     method: str
@@ -154,6 +173,7 @@ class RunMetrics:
     balance: Balance
     selected: dict[str, int] | None = None
     decided: DecidedMetrics | None = None
+    masks: MadeMasks | None = None
     interval_caveat: str = INTERVAL_CAVEAT
 
     @property

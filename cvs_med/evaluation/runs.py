@@ -8,6 +8,7 @@ from pathlib import Path
 from cvs_med.errors import RunError
 from cvs_med.evaluation import decided
 from cvs_med.evaluation.files import DatasetCard, Folds, Selected, read_json, read_method
+from cvs_med.evaluation.made_masks import made_masks
 from cvs_med.evaluation.maps import centreline_overlaps
 from cvs_med.evaluation.measures import balance, by_fold, evaluate, spread
 from cvs_med.evaluation.result import Metrics, RunMetrics
@@ -55,6 +56,7 @@ def measure_run(run: Path) -> RunMetrics:
         balance=balance(predictions, names),
         selected=read_json(chosen, Selected).chosen if chosen.exists() else None,
         decided=decided.measure(decisions, predictions, names) if decisions else None,
+        masks=made_masks(run, len(folds.folds)),
     )
 
 

@@ -151,10 +151,14 @@ def _cut(setup: Setup, number: int, foreground: Tensor, share: float) -> tuple[M
     source = "propagated" if mask.any() else "guessed"
     if source == "guessed":
         mask = most_probable(native, share)
-    confidence = float(torch.where(foreground >= 0.5, foreground, 1 - foreground)[seen].double().mean())
     reference = read_foreground(case, (geometry.height, geometry.width))
     overlap = None if reference is None else dice(mask, reference)
-    return mask, MaskRow(case.id, source, min(confidence, 1.0), float(mask.mean()), overlap)
+    return mask, MaskRow(case.id, source, confidence(foreground, seen), float(mask.mean()), overlap)
+
+
+def confidence(foreground: Tensor, seen: Tensor) -> float:
+    """Average over the field of view (S, S) the probability of what each pixel is taken for."""
+    return min(float(torch.where(foreground >= 0.5, foreground, 1 - foreground)[seen].double().mean()), 1.0)
 
 
 def most_probable(foreground: np.typing.NDArray[np.float32], share: float) -> Mask:

@@ -21,7 +21,16 @@ from cvs_med.networks import Network
 from cvs_med.propagation import mask_folder
 from cvs_med.protocol import Protocol
 from cvs_med.run_folder import RunFolder
-from cvs_med.setup import Machine, Observer, Setup, assemble, masked, require_masks, with_features
+from cvs_med.setup import (
+    Machine,
+    Observer,
+    Setup,
+    assemble,
+    masked,
+    require_all_masks,
+    require_masks,
+    with_features,
+)
 from cvs_med.splits import samples_per_class
 from cvs_med.tables import MaskRow
 from cvs_med.types import Case
@@ -91,6 +100,7 @@ def propagate(
     """
     if not protocol.has_map:
         raise ProtocolError(f"Expected a protocol of a method with a map, such as cvs, found {protocol.method}.")
+    require_all_masks([protocol], "masks of a whole data set")
     with run_folder.alone(out) as folder:
         place = _made(out / "network")
         run_folder.claim(out / "protocol.yaml", protocol, begun=(out / "inputs.json").exists())

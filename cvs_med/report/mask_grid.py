@@ -23,7 +23,7 @@ _GAP = 8
 _ROWS = 10
 _NO_MASK = (225, 225, 225)
 
-_Column: TypeAlias = tuple[str, list[Image.Image | None]]
+Column: TypeAlias = tuple[str, list[Image.Image | None]]
 
 
 def write(path: Path, cases: Sequence[Case], folders: Sequence[Path], reference: str = "reference") -> None:
@@ -65,13 +65,13 @@ def draw(cases: Sequence[Case], folders: Sequence[Path], reference: str) -> Imag
 
     Where a folder has no mask of a case, its panel is grey.
     """
-    columns: list[_Column] = [("image", [_panel(read_image(case.image)) for case in cases])]
+    columns: list[Column] = [("image", [panel(read_image(case.image)) for case in cases])]
     if any(case.mask for case in cases):
         columns.append((reference, [_reference(case) for case in cases]))
     for folder in folders:
         paths = [folder / f"{case.id}.png" for case in cases]
-        columns.append((title(folder), [_mask(read_mask(path)) if path.exists() else None for path in paths]))
-    return _compose(columns)
+        columns.append((title(folder), [mask_panel(read_mask(path)) if path.exists() else None for path in paths]))
+    return compose(columns)
 
 
 def title(folder: Path) -> str:
@@ -80,7 +80,8 @@ def title(folder: Path) -> str:
     return origin.method if origin else folder.name
 
 
-def _compose(columns: Sequence[_Column]) -> Image.Image:
+def compose(columns: Sequence[Column]) -> Image.Image:
+    """Set columns side by side, each below its name; a panel that is None is grey."""
     top, step = SIZE + 2 * _GAP, _SIDE + _GAP
     picture = Image.new("RGB", (_GAP + len(columns) * step, top + len(columns[0][1]) * step), WHITE)
     pen = ImageDraw.Draw(picture)
@@ -97,14 +98,15 @@ def _reference(case: Case) -> Image.Image | None:
     if case.mask is None:
         return None
     found = read_foreground(case, read_image(case.image).shape[:2])
-    return None if found is None else _mask(found)
+    return None if found is None else mask_panel(found)
 
 
-def _mask(mask: Mask) -> Image.Image:
-    return _panel(np.repeat(mask[..., None] * np.uint8(255), 3, axis=-1))
+def mask_panel(mask: Mask) -> Image.Image:
+    """Give a mask (H, W) in white on black, at the size of a panel."""
+    return panel(np.repeat(mask[..., None] * np.uint8(255), 3, axis=-1))
 
 
-def _panel(pixels: Array) -> Image.Image:
+def panel(pixels: Array) -> Image.Image:
     """Enlarge by a whole factor, so that pixels stay whole, or shrink by area."""
     image, longest = Image.fromarray(np.ascontiguousarray(pixels)), max(pixels.shape[:2])
     if longest <= _SIDE:

@@ -24,7 +24,8 @@ def show(run: RunMetrics, console: Console) -> None:
         tables.append(_dice(run))
     for each in tables:
         console.print(each)
-    about_the_folds = [_selected(run), _balance(run), words.siblings(run.result), *words.decided(run.decided)]
+    made = words.made_masks(run.masks) if run.masks else ""
+    about_the_folds = [made, _selected(run), _balance(run), words.siblings(run.result), *words.decided(run.decided)]
     for sentence in [_prevalence(run), *about_the_folds, _by_group(run), run.interval_caveat]:
         if sentence:
             console.print(Text(sentence))

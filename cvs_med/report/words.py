@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from cvs_med.evaluation import FoldMetrics, Metrics, RunMetrics, Spread
+from cvs_med.evaluation import FoldMetrics, MadeMasks, Metrics, RunMetrics, Spread
 from cvs_med.evaluation.decided import Abstained, DecidedMetrics
 from cvs_med.report.differences import Difference
 from cvs_med.statistics.metrics import Proportion
@@ -65,7 +65,30 @@ def spread(value: Spread | None) -> str:
     """Say mean and range, such as `0.713 on average (0.602 to 0.791 over 45 images)`."""
     if value is None:
         return "not known"
-    return f"{value.mean:.3f} on average ({value.low:.3f} to {value.high:.3f} over {value.cases} images)"
+    return _over(value, "images")
+
+
+def _over(value: Spread, what: str) -> str:
+    return f"{value.mean:.3f} on average ({value.low:.3f} to {value.high:.3f} over {value.cases} {what})"
+
+
+def made_masks(masks: MadeMasks) -> str:
+    """Say how many masks were given and made inside the training parts, and how good the made ones are."""
+    guessed = f"; {masks.guessed} are guesses, since nothing was found" if masks.guessed else ""
+    said = (
+        f"Each fold learnt from {_range(masks.given)} masks that were given; a network made the other "
+        f"{_range(masks.made)} of its training part from them{guessed}."
+    )
+    if masks.dice:
+        said += f" Dice of the made masks with the references that are known: {_over(masks.dice, 'made masks')}."
+    if masks.confidence:
+        said += f" Mean confidence of the network: {masks.confidence.mean:.3f}."
+    return said
+
+
+def _range(counts: Sequence[int]) -> str:
+    low, high = min(counts), max(counts)
+    return str(low) if low == high else f"{low} to {high}"
 
 
 def confusions(run: RunMetrics, most: int = 20) -> list[tuple[str, str, int]]:

@@ -144,6 +144,49 @@ def test_missing_masks_stop_cvs_alone(own_folder: Path, tmp_path: Path) -> None:
         said(*command, "--method", method, "--out", tmp_path / method)
 
 
+def test_a_few_masks_are_enough_when_each_fold_makes_the_others(own_folder: Path, tmp_path: Path) -> None:
+    """Two cases of each class have a mask; a normal class may be without foreground."""
+    (own_folder / "dataset.yaml").write_text("empty_masks: {benign: allowed}")
+    for name in ("P00_b1", "P01_b3", "P02_m1", "P03_m3"):
+        (own_folder / "masks" / f"{name}.png").unlink()
+    for path in (own_folder / "masks").glob("*_b*"):
+        Image.fromarray(np.zeros((40, 60), dtype=np.uint8)).save(path)
+    command = ("cv", "--dataset", "folder", "--data-dir", own_folder, *SMALL, "--masked-per-class")
+    result = run(*command, 2, "--out", tmp_path / "more")
+    assert result.exit_code == 2
+    assert "class 'benign': expected at least 2 cases with a mask in the training part of each fold" in result.stderr
+    assert "found 1, 1. Draw more masks, ask for more folds, or for --masked-per-class 1." in result.stderr
+    assert not list((tmp_path / "more").glob("fold-*"))
+    output = said(*command, 1, "--splits", "grouped", "--out", tmp_path / "run")
+    assert "Each fold learnt from 2 masks that were given; a network made the other 2 of its training part" in " ".join(
+        output.split()
+    )
+    for fold in range(2):
+        for path in (tmp_path / "run" / f"fold-{fold}" / "masks").glob("*_b*.png"):
+            with Image.open(path) as mask:
+                assert mask.getextrema() == (0, 0)
+    repeated = ("--repeats", 2, "--out", tmp_path / "repeats")
+    said(*command, 1, *repeated)
+    assert len(list((tmp_path / "repeats").glob("seed-*/fold-*/masks/masks.csv"))) == 4
+
+
+def test_a_choice_and_a_sweep_take_no_few_masks(own_folder: Path, mnist: Path, tmp_path: Path) -> None:
+    texts = {"one": "method: cvs", "two": "method: multitask\nloss: {class_weight: 1}"}
+    for name, text in texts.items():
+        (tmp_path / f"{name}.yaml").write_text(f"dataset: folder\n{text}\n")
+    both = f"{tmp_path / 'one.yaml'},{tmp_path / 'two.yaml'}"
+    where = ("--dataset", "folder", "--data-dir", own_folder)
+    asked = {
+        "--select": ("cv", *where, "--select", both, "--masked-per-class", 1, "--out", tmp_path / "run"),
+        "a sweep": ("sweep", "paper/mnist-wideresnet", "--data-dir", mnist, "--set", "masks.per_class=1"),
+        "masks of a whole": ("propagate", *where, "--manual", 1, "--set", "masks.per_class=1", "--out", tmp_path / "s"),
+    }
+    for what, words in asked.items():
+        result = run(*words)
+        assert result.exit_code == 2, result.output
+        assert f"Expected protocols without masks.per_class for {what}" in result.stderr
+
+
 def test_a_folder_is_audited(own_folder: Path, tmp_path: Path, dicom: Callable[..., Path]) -> None:
     (own_folder / "images" / "P00_b0.png").unlink()
     dicom(own_folder / "images" / "P00_b0.dcm", np.random.default_rng(0).integers(0, 4000, (40, 60), dtype=np.uint16))

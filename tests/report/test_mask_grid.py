@@ -63,7 +63,7 @@ def test_there_is_no_column_of_references_where_there_are_none(tmp_path: Path) -
     ("height", "width", "size"), [(60, 200, (128, 38)), (40, 20, (60, 120)), (600, 100, (21, 128))]
 )
 def test_large_and_oblong_masks_fit_their_panel(height: int, width: int, size: tuple[int, int]) -> None:
-    assert mask_grid._mask(np.ones((height, width), dtype=bool)).size == size
+    assert mask_grid.mask_panel(np.ones((height, width), dtype=bool)).size == size
 
 
 def test_cases_that_show_something_come_first_and_classes_take_turns(tmp_path: Path) -> None:

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from cvs_med.report import figures, panels, words
+from cvs_med.report import figures, made_masks, panels, words
 from cvs_med.report.document import Block, Bullets, Gallery, Picture, Section, Swatch, Text
 from cvs_med.report.facts import Facts
 from cvs_med.report.gallery import Card
@@ -25,7 +25,7 @@ _RIVAL = (
 
 def maps(facts: Facts, cards: Sequence[Card]) -> Section:
     """Say how well the map fits the reference masks, and how to read the heat maps."""
-    blocks = _overlap(facts)
+    blocks = _overlap(facts) + _made(facts)
     if facts.segmentation and facts.explained:
         rival = any(card.rival is not None for card in cards)
         blocks += [
@@ -66,6 +66,20 @@ def _overlap(facts: Facts) -> list[Block]:
         figure = figures.dice(facts.segmentation, wrong, seen)
         blocks.append(Picture(figure, f"{figure.title}."))
     return blocks
+
+
+def _made(facts: Facts) -> list[Block]:
+    """Show masks that were made inside the training parts, of a run that learnt from a few."""
+    if facts.metrics.masks is None or not any(facts.metrics.masks.made):
+        return []
+    figure = made_masks.grid(facts)
+    return [
+        Text(
+            "A network made most or some of the masks that were learnt from. Where they miss what the reference shows, "
+            "the final network was taught to miss it."
+        ),
+        Picture(figure, f"{figure.title}. {figure.alt}"),
+    ]
 
 
 def _areas(segmentation: Sequence[Segmentation]) -> tuple[float, float] | None:

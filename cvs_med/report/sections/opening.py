@@ -52,6 +52,14 @@ def data(facts: Facts) -> Section:
         Text(f"{card.title}: {facts.cases} images. {groups}"),
         Table("Images by reference class", ("class", "images", "share"), tuple(rows)),
     ]
+    if facts.metrics.masks:
+        blocks.append(
+            Text(
+                f"{words.made_masks(facts.metrics.masks)} No other reference mask was learnt from; those of tested "
+                "images, and of training images that were not drawn, serve to measure alone.",
+                "notice",
+            )
+        )
     if facts.masks:
         blocks.append(Text(f"{facts.masks} They stand in for masks by experts.", "notice"))
     elif facts.metrics.result.dice_working:
@@ -108,7 +116,7 @@ def _settings(settings: Any) -> list[tuple[str, str]]:  # noqa: ANN401 - what YA
         return "" if found is None else str(found)
 
     weights = value("network", "weights").replace("\\", "/").rpartition("/")[2]
-    side = value("images", "size")
+    side, least = value("images", "size"), value("training", "least_steps")
     rows = [("method", words.method(value("method"))), ("encoder", value("network", "backbone"))]
     rows += [("pretrained weights", weights), ("image size", f"{side} x {side} pixels" if side else "")]
     if value("method") == "probe":
@@ -116,7 +124,7 @@ def _settings(settings: Any) -> list[tuple[str, str]]:  # noqa: ANN401 - what YA
     rows += [("what was trained", {"head": "the head, on a frozen encoder"}.get(value("network", "trainable"), "all"))]
     return [
         *rows,
-        ("epochs", value("training", "epochs")),
+        ("epochs", value("training", "epochs") + (f", or those of {least} steps" if least not in ("", "1") else "")),
         ("images a step", value("training", "batch_size")),
         ("optimiser", value("training", "optimiser")),
         ("learning rate", value("training", "learning_rate")),

@@ -30,6 +30,13 @@ def results(facts: Facts) -> Section:
                 "the class is given away by that one number."
             )
         )
+    if metrics.masks:
+        blocks.append(
+            Text(
+                "The area of the gold mask is left out of the baselines: it would learn from masks that this run did "
+                "without."
+            )
+        )
     blocks += _shortcuts(facts)
     blocks += [Heading("Each class"), *_confusion(facts), *more.predictive_values(metrics)]
     blocks += [Heading("Each fold"), _folds(facts), Text(_NEVER_POOLED)]
