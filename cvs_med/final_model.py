@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from cvs_med import experiment, run_folder
+from cvs_med import checkpoints, experiment, run_folder
 from cvs_med.errors import RunError
 from cvs_med.evaluation import INTERVAL_CAVEAT, RunMetrics, measure_run
 from cvs_med.folds import keep_model, train_network
@@ -57,7 +57,7 @@ def train(
         if not (out / ensemble.MODEL).exists():
             observer.stage(f"Training on all {len(setup.cases)} cases")
             keep_model(out / ensemble.MODEL, train_network(setup, out, 0, range(len(setup.cases))))
-            (out / "checkpoint.pt").unlink(missing_ok=True)
+        checkpoints.remove(out / checkpoints.FILE)
         observer.stage("Fitting the gates")
         network = ensemble.read(out, device=setup.fabric.device)
         fitted = gate_file.of_run(cross_validation, network, observer.counted, keep=False)

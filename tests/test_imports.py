@@ -19,8 +19,8 @@ FLOORS = (
         "transforms", "augmentation", "hyperrule", "networks", "statistics", "precision",
     },
     {
-        "cache", "tables", "batches", "features", "embedding", "training", "inference", "evaluation", "baselines",
-        "environment", "reported", "run_folder", "sweep_plan", "sweep_table", "audit",
+        "cache", "checkpoints", "tables", "batches", "features", "embedding", "training", "inference", "evaluation",
+        "baselines", "environment", "reported", "run_folder", "smaller_batch", "sweep_plan", "sweep_table", "audit",
     },
     {
         "setup", "folds", "experiment", "propagation", "comparison", "sweep", "sweep_masks", "transfer",
