@@ -58,7 +58,7 @@ WORKDIR /
 USER 10001:10001
 EXPOSE 8501
 HEALTHCHECK --interval=30s --timeout=5s --start-period=60s \
-    CMD ["python", "-c", "import urllib.request; urllib.request.urlopen('http://localhost:8501/_stcore/health', timeout=4)"]
+    CMD ["python", "-c", "import urllib.request; urllib.request.urlopen('http://127.0.0.1:8501/_stcore/health', timeout=4)"]
 ENTRYPOINT ["tini", "--", "cvs-med"]
 # The run to review is named by CVS_MED_RUN.
 CMD ["app", "--address", "0.0.0.0"]
