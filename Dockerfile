@@ -18,7 +18,7 @@ COPY pyproject.toml ./
 RUN python3 -c "import tomllib; \
 project = tomllib.load(open('pyproject.toml', 'rb'))['project']; \
 extras = project['optional-dependencies']; \
-print(*project['dependencies'], *(need for name in extras if name not in ('dev', 'browser') for need in extras[name]), sep='\n')" \
+print(*project['dependencies'], *(need for name in extras if name not in ('dev', 'browser', 'bench') for need in extras[name]), sep='\n')" \
     > requirements.txt \
     && pip install --constraint constraints.txt --requirement requirements.txt
 COPY README.md LICENSE ./
@@ -58,7 +58,7 @@ WORKDIR /
 USER 10001:10001
 EXPOSE 8501
 HEALTHCHECK --interval=30s --timeout=5s --start-period=60s \
-    CMD ["python", "-c", "import urllib.request; urllib.request.urlopen('http://localhost:8501/_stcore/health', timeout=4)"]
+    CMD ["python", "-c", "import urllib.request; urllib.request.urlopen('http://127.0.0.1:8501/_stcore/health', timeout=4)"]
 ENTRYPOINT ["tini", "--", "cvs-med"]
 # The run to review is named by CVS_MED_RUN.
 CMD ["app", "--address", "0.0.0.0"]

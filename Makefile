@@ -1,8 +1,12 @@
 # Everything rests on `install`: a virtual environment with the locked versions of constraints.txt and every extra.
 PYTHON ?= python3
 BIN := .venv/bin
+# What builds and runs the image: docker, or a program that takes its words, such as podman. BUILD_OPTIONS go to its build,
+# such as --build-arg TORCH_INDEX=..., and RUN_OPTIONS to each of its runs.
+CONTAINER ?= docker
+IMAGE ?= cvs-med
 
-.PHONY: install demo test test-slow test-browser bench docs clean
+.PHONY: install demo test test-slow test-browser image image-test sbom audit-dependencies bench docs clean
 .DEFAULT_GOAL := demo
 
 install: .venv/installed
@@ -19,6 +23,7 @@ demo: install
 test: install
 	$(BIN)/ruff check .
 	$(BIN)/mypy
+	$(BIN)/hadolint Dockerfile
 	$(BIN)/pytest -n 2 -m 'not slow and not browser'
 
 test-slow: install
@@ -29,6 +34,33 @@ test-browser: install
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[browser]'
 	$(BIN)/pytest -m browser -rs
 
+image:
+	$(CONTAINER) build --tag $(IMAGE) $(BUILD_OPTIONS) .
+
+image-test: image
+	CONTAINER='$(CONTAINER)' RUN_OPTIONS='$(RUN_OPTIONS)' tests/try_image.sh $(IMAGE)
+
+# Both look at the environment from one of their own, so that they do not list themselves.
+.venv-supply/installed: constraints.txt
+	$(PYTHON) -m venv .venv-supply
+	.venv-supply/bin/python -m pip install --quiet --constraint constraints.txt cyclonedx-bom pip-audit
+	touch $@
+
+# What is installed, as a CycloneDX bill of materials; needs no network.
+sbom: install .venv-supply/installed
+	.venv-supply/bin/cyclonedx-py environment --pyproject pyproject.toml --output-file sbom.json $(BIN)/python
+
+# Known weaknesses of what is installed; 0 says that there are none, 1 that there are some, 69 that nothing was looked up:
+# a package index that keeps no such records makes pip-audit pass over every package, and say that it found nothing.
+audit-dependencies: install .venv-supply/installed
+	@rm -f vulnerabilities.json
+	@code=0; .venv-supply/bin/pip-audit --path $(BIN)/../lib/python3*/site-packages --skip-editable --progress-spinner off \
+	    --format cyclonedx-json --output vulnerabilities.json 2>pip-audit.log || code=$$?; \
+	if grep -qs '"components"' vulnerabilities.json; then cat pip-audit.log >&2; exit $$code; fi; \
+	rm -f vulnerabilities.json; \
+	echo 'Expected an answer for at least one package, found none: the records of known weaknesses are on the network.' >&2; \
+	echo 'Run this where they can be reached. What was said is in pip-audit.log.' >&2; exit 69
+
 bench: install
 	$(BIN)/cvs-med bench train --dataset phantom
 
@@ -36,4 +68,4 @@ docs: install
 	$(BIN)/python -m cvs_med.cli.reference > docs/cli.md
 
 clean:
-	rm -rf .venv
+	rm -rf .venv .venv-supply

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from safetensors.torch import save
 
-from cvs_med import baselines, environment, run_folder
+from cvs_med import baselines, checkpoints, environment, run_folder, smaller_batch
 from cvs_med.decisions import Decision, Decisions, apply, decide
 from cvs_med.errors import ProtocolError
 from cvs_med.evaluation import DatasetCard, Folds, read_json
@@ -75,6 +75,7 @@ def cross_validate(
         _run_baselines(setup, folder, run.parts)
         facts = environment.describe(setup.fabric.device, setup.precision)
         facts |= _add_up(folder.path / "environment.json", [each.seconds for each in run.setups.values()])
+        facts |= smaller_batch.recorded(folder.path)
         facts["peak memory, GB"] = round(environment.peak_memory_gigabytes(), 2)
         folder.write_json("environment.json", facts)
 
@@ -210,7 +211,7 @@ def _parts(setup: Setup, folds: Folds) -> Parts:
 
 
 def _bytes_to_come(setup: Setup, unfinished: Parts) -> int:
-    """Estimate what the unfinished folds will write: models, two checkpoints while one replaces the other, maps."""
+    """Estimate what the unfinished folds will write: models, checkpoints, maps."""
     protocol = setup.protocol
     pictures: int = sum(len(test) for _, test in unfinished) * protocol.images.size**2 * _BYTES_A_PIXEL
     if protocol.method == "probe" or not unfinished:
@@ -218,7 +219,7 @@ def _bytes_to_come(setup: Setup, unfinished: Parts) -> int:
     trained = setup.network.head if setup.network.frozen else setup.network
     model: int = sum(value.nbytes for value in trained.state_dict().values())
     states = {"sgd": 1, "adamw": 2}[protocol.training.optimiser]
-    return pictures + model * (len(unfinished) + 2 * (1 + states))
+    return pictures + model * (len(unfinished) + checkpoints.COPIES * (1 + states))
 
 
 def _inputs(setups: Setups) -> dict[str, str]:

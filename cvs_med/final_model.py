@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from cvs_med import experiment, run_folder
+from cvs_med import checkpoints, experiment, run_folder
 from cvs_med.errors import RunError
 from cvs_med.evaluation import INTERVAL_CAVEAT, RunMetrics, measure_run
 from cvs_med.folds import keep_model, train_network
@@ -63,7 +63,7 @@ def train(
                 few_masks.require_enough(setup, [everyone])
                 taught = few_masks.taught(setup, out, 0, everyone)
             keep_model(out / ensemble.MODEL, train_network(taught, out, 0, everyone))
-            (out / "checkpoint.pt").unlink(missing_ok=True)
+        checkpoints.remove(out / checkpoints.FILE)
         observer.stage("Fitting the gates")
         network = ensemble.read(out, device=setup.fabric.device)
         fitted = gate_file.of_run(cross_validation, network, observer.counted, keep=False)

@@ -9,12 +9,13 @@ import torch
 from safetensors.torch import save
 from torch import Tensor
 
-from cvs_med import baselines, case_arrays, hyperrule
+from cvs_med import baselines, case_arrays, checkpoints, hyperrule, smaller_batch
 from cvs_med.batches import FeatureBatches, PhotographBatches, RelabelledBatches, Source
 from cvs_med.images import read_field_of_view, read_foreground
 from cvs_med.inference import Answer, predict
 from cvs_med.networks import Network, build_network
 from cvs_med.precision import place
+from cvs_med.protocol import Protocol
 from cvs_med.protocol_sections import Augmentation
 from cvs_med.setup import Setup, timed
 from cvs_med.statistics.metrics import dice
@@ -49,6 +50,7 @@ def run_fold(
     names = setup.dataset.class_names
     done, maps = folder / "predictions.csv", folder / "segmentation.csv"
     if done.exists():
+        checkpoints.remove(folder / checkpoints.FILE)  # It may have been killed just before this.
         return read_predictions(done, names), read_segmentation(maps) if maps.exists() else []
     if setup.protocol.method == "probe":
         shares = baselines.probe(setup.features, setup.protocol.probe, setup.labels, train, test, setup.classes)
@@ -64,7 +66,7 @@ def run_fold(
     if rows:
         write_segmentation(maps, rows)
     write_predictions(done, predictions, names)
-    (folder / "checkpoint.pt").unlink(missing_ok=True)
+    checkpoints.remove(folder / checkpoints.FILE)
     return predictions, rows
 
 
@@ -83,13 +85,30 @@ def train_network(
     """Train a copy of the network of its own for this fold, and keep its history; see `run_fold`.
 
     `shares` are labels instead of the cases' own, see `RelabelledBatches`.
+
+    Raises:
+        RunError: memory is not enough, and the protocol does not allow a smaller batch; see `training.fit` for others.
     """
+    protocol = smaller_batch.settled(hyperrule.resolved(setup.protocol, len(train)), folder)
+    try:
+        return _train(setup, protocol, folder, number, train, shares)
+    except (RuntimeError, MemoryError) as error:
+        if not smaller_batch.is_out_of_memory(error):
+            raise
+        said = smaller_batch.halve(protocol, folder, len(train), folder / checkpoints.FILE, error)
+    # Outside of the block above, whose error holds on to the network and the batch that were too much.
+    setup.observer.stage(said)
+    return train_network(setup, folder, number, train, shares)
+
+
+def _train(
+    setup: Setup, protocol: Protocol, folder: Path, number: int, train: Sequence[int], shares: Tensor | None
+) -> Network:
     seed = setup.protocol.splits.seed * 1009 + number
     network = _fresh(setup, seed)
     model = network.head if network.frozen else network
     if network.frozen:
         _calibrate(setup, network, train)
-    protocol = hyperrule.resolved(setup.protocol, len(train))
     source = source_of(setup, network, protocol.augmentation)
     if shares is not None:
         source = RelabelledBatches(source, shares, setup.fabric.device)
@@ -102,8 +121,9 @@ def train_network(
             fabric=setup.fabric,
             precision=setup.precision,
             seed=seed,
-            checkpoint=folder / "checkpoint.pt",
+            checkpoint=folder / checkpoints.FILE,
             on_epoch=lambda epoch: setup.observer.epoch(number, epoch),
+            say=setup.observer.stage,
         )
     _write_history(folder / "history.csv", history)
     return network

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from cvs_med import baselines
+from cvs_med import baselines, checkpoints
 from cvs_med.folds import as_predictions, source_of, train_network
 from cvs_med.inference import predict
 from cvs_med.setup import Observer, Setup
@@ -52,14 +52,13 @@ def inner_answers(setup: Setup, folder: Path, number: int, train: Sequence[int])
     parts = inner_folds([setup.cases[case] for case in train], setup.protocol.splits, number)
     unheard, rows = replace(setup, observer=_Unheard(setup.observer)), []
     for inner, part in enumerate(parts):
-        done = folder / f"answers-{inner}.csv"
+        done, place = folder / f"answers-{inner}.csv", folder / f"fold-{inner}"
         if not done.exists():
             test = [position[name] for name in part]
             rest = [case for case in train if case not in set(test)]
-            place = folder / f"fold-{inner}"
             shares = _answer(unheard, place, _chance(setup, number, inner), rest, test)
             write_predictions(done, as_predictions(setup, inner, test, shares), names)
-            (place / "checkpoint.pt").unlink(missing_ok=True)
+        checkpoints.remove(place / checkpoints.FILE)
         rows += read_predictions(done, names)
         setup.observer.counted(inner + 1, len(parts))
     return rows

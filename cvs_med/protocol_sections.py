@@ -105,6 +105,7 @@ class Training(Section):
     smaller_batches: dict[Annotated[int, Field(ge=1)], BatchSize] = Field(
         default_factory=dict, description="batch size with at most so many training cases, instead of batch_size"
     )
+    halve_batch: bool = Field(False, description="out of memory, begin anew with half the batch, and record it")
     precision: Literal["auto", "bf16", "fp32"] = Field("auto", description="auto: bf16 where the processor has it")
 
     def batch_for(self, cases: int) -> int:

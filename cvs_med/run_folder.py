@@ -4,6 +4,7 @@ import difflib
 import fcntl
 import json
 import os
+import socket
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -15,7 +16,7 @@ from cvs_med.datasets.checks import check_writable
 from cvs_med.errors import DataError, ProtocolError, RunError
 from cvs_med.evaluation import read_json
 from cvs_med.protocol import Protocol
-from cvs_med.tables import write_bytes
+from cvs_med.tables import UNFINISHED, write_bytes
 
 _LEAST_ROOM = 64 << 20
 """Bytes that must be free before anything is computed; checkpoints and pictures of a small run take about that."""
@@ -86,7 +87,7 @@ def opened(path: Path, protocol: Protocol) -> Iterator[RunFolder]:
 
 @contextmanager
 def alone(path: Path) -> Iterator[RunFolder]:
-    """Open a folder, made if missing, in which no other process works.
+    """Open a folder, made if missing, in which no other process works; what a killed one left half written is deleted.
 
     Raises:
         DataError: it cannot be written, or the disk is full.
@@ -97,8 +98,10 @@ def alone(path: Path) -> Iterator[RunFolder]:
     with (path / ".lock").open("a+") as lock:
         _lock(lock.fileno(), path)
         lock.truncate(0)
-        lock.write(str(os.getpid()))
+        lock.write(f"{os.getpid()} on {socket.gethostname()}")
         lock.flush()
+        for left in path.rglob(UNFINISHED):
+            left.unlink()
         yield RunFolder(path)
 
 

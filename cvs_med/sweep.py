@@ -16,7 +16,7 @@ from pathlib import Path
 import numpy as np
 from pydantic import BaseModel, ConfigDict
 
-from cvs_med import datasets, environment, folds, run_folder, sweep_table, transfer
+from cvs_med import checkpoints, datasets, environment, folds, run_folder, sweep_table, transfer
 from cvs_med.cache import key_of
 from cvs_med.datasets import DataSet
 from cvs_med.errors import DataError, Problem, RunError
@@ -40,8 +40,8 @@ TEST_BATCH = 128
 _TEST_SEED = 0
 """Of the draw of test images: the same ones whatever the seed of a cell."""
 
-_STATES = 6
-"""Copies of the weights that two checkpoints hold at most, one replacing the other: weights and AdamW's two states."""
+_STATES = 3 * checkpoints.COPIES
+"""Copies of the weights that checkpoints hold at most: each the weights and AdamW's two states."""
 
 
 class Draw(BaseModel):
@@ -236,8 +236,8 @@ def run_cell(
         place.require_room(_STATES * sum(value.nbytes for value in setup.network.state_dict().values()))
         predictions = _learn(setup, draw, place.path, machine)
         write_predictions(done, predictions, names)
-        (place.path / "checkpoint.pt").unlink(missing_ok=True)
         folder.write_json("environment.json", environment.describe(setup.fabric.device, setup.precision))
+    checkpoints.remove(place.path / checkpoints.FILE)
     return sum(row.predicted == row.label for row in predictions)
 
 

@@ -9,6 +9,7 @@ import io
 import os
 import tempfile
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
 from dataclasses import astuple, dataclass, fields
 from math import isclose
 from pathlib import Path
@@ -62,17 +63,28 @@ class MaskRow:
     dice: float | None
 
 
+UNFINISHED = ".*.part"
+"""Names of what `write_bytes` was writing when its process was killed."""
+
+
 def write_bytes(path: Path, content: bytes) -> None:
-    """Write a file whole or not at all."""
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    """Write a file whole or not at all.
+
+    Raises:
+        OSError: it cannot be written; the error names the file.
+    """
+    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".part")
     try:
         with os.fdopen(handle, "wb") as stream:
             stream.write(content)
         # mkstemp makes files that only their owner can read; a result is to be shared.
         os.chmod(temporary, 0o644)
         os.replace(temporary, path)
-    except BaseException:
-        os.unlink(temporary)
+    except BaseException as error:
+        with suppress(FileNotFoundError):  # A signal may have come just after it got its name.
+            os.unlink(temporary)
+        if isinstance(error, OSError):  # Writing to an open file that fails names none.
+            error.filename = str(path)
         raise
 
 

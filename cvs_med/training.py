@@ -1,6 +1,5 @@
 """The training loop: one a person can read, resumed from its last epoch after any end."""
 
-import io
 import math
 import time
 from collections.abc import Callable, Sequence
@@ -13,7 +12,7 @@ from lightning_fabric import Fabric
 from torch import Generator, Tensor, nn
 from torch.optim import SGD, AdamW, Optimizer
 
-from cvs_med import hyperrule, losses
+from cvs_med import checkpoints, hyperrule, losses
 from cvs_med.batches import Source
 from cvs_med.errors import DataError, Problem, RunError
 from cvs_med.networks import Network
@@ -21,7 +20,6 @@ from cvs_med.networks.heads import Head
 from cvs_med.precision import computing, place
 from cvs_med.protocol import Protocol
 from cvs_med.protocol_sections import Training
-from cvs_med.tables import write_bytes
 
 _WARM_UP = 0.2
 """Share of the steps of `one_cycle` in which the rate rises; Smith & Topin, arXiv 1708.07120."""
@@ -49,6 +47,7 @@ def fit(
     seed: int,
     checkpoint: Path,
     on_epoch: Callable[[Epoch], None],
+    say: Callable[[str], None],
 ) -> list[Epoch]:
     """Train a network in place; its state after the last epoch is the model.
 
@@ -65,10 +64,11 @@ def fit(
         seed: of this fold.
         checkpoint: file that is written after each epoch, and read first if it is there.
         on_epoch: told of every epoch as it ends.
+        say: told of a checkpoint that was damaged; then the one before it is gone on from, or nothing.
 
     Raises:
         DataError: there are fewer than two cases.
-        RunError: the checkpoint is damaged or of another network, or the loss is no longer a number.
+        RunError: the checkpoint is of another network, or the loss is no longer a number.
     """
     settings = protocol.training
     steps = _steps_of_an_epoch(len(cases), settings.batch_for(len(cases)))
@@ -77,7 +77,7 @@ def fit(
     model = place(model, fabric.device)
     optimiser = build_optimiser(model, settings)
     trained, optimiser = fabric.setup(model, optimiser)
-    history = _resume(checkpoint, model, optimiser)
+    history = _resume(checkpoint, model, optimiser, say)
     model.train()
     for number in range(len(history), epochs):
         start = time.perf_counter()
@@ -165,20 +165,19 @@ def _mix(seed: int, number: int) -> int:
 
 
 def _keep(path: Path, model: nn.Module, optimiser: Optimizer, history: Sequence[Epoch]) -> None:
-    stream = io.BytesIO()
     epochs = [astuple(epoch) for epoch in history]
-    torch.save({"model": model.state_dict(), "optimiser": optimiser.state_dict(), "epochs": epochs}, stream)
-    write_bytes(path, stream.getvalue())
+    state = {"model": model.state_dict(), "optimiser": optimiser.state_dict(), "epochs": epochs}
+    checkpoints.write(path, state)
 
 
-def _resume(path: Path, model: nn.Module, optimiser: Optimizer) -> list[Epoch]:
-    """Go back to the last epoch that was kept, if any."""
-    if not path.exists():
+def _resume(path: Path, model: nn.Module, optimiser: Optimizer, say: Callable[[str], None]) -> list[Epoch]:
+    """Go back to the last epoch that was kept whole, if any."""
+    kept = checkpoints.read(path, say)
+    if kept is None:
         return []
     try:
-        kept = torch.load(path, map_location="cpu", weights_only=True)
         model.load_state_dict(kept["model"])
         optimiser.load_state_dict(kept["optimiser"])
         return [Epoch(*epoch) for epoch in kept["epochs"]]
-    except Exception as error:  # torch names no common class for all that a damaged file can cause
+    except Exception as error:  # torch names no common class for all that another network's state can cause
         raise RunError(f"{path}: expected the state of this training, found: {error}. Delete this file.") from error

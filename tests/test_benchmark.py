@@ -102,3 +102,24 @@ def test_rounds_alternate_and_the_first_one_warms_up() -> None:
     seconds = benchmark._alternate(functions, 2)
     assert order == ["a", "b"] * 3
     assert [len(times) for times in seconds] == [2, 2]
+
+
+def test_the_trainer_beside_ours_takes_as_many_steps_with_the_same_losses(
+    mnist: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    taken: list[float] = []
+    real = benchmark.losses.total
+
+    def heard(*given: object) -> dict[str, torch.Tensor]:
+        parts = real(*given)
+        taken.append(parts["loss"].item())
+        return parts
+
+    monkeypatch.setattr(benchmark.losses, "total", heard)
+    protocol = load("paper/mnist-wideresnet", [*TINY, "training.learning_rate=0.02", "augmentation.turn=0"])
+    source = benchmark._source(protocol, torch.device("cpu"), mnist, tmp_path, 1)
+    steps = benchmark._supervised_trainer(protocol, source)
+    for _ in range(3):
+        steps()
+    assert len(taken) == 12
+    assert sum(taken[-4:]) < sum(taken[:4])

@@ -22,8 +22,9 @@ FLOORS = (
         "transforms", "augmentation", "hyperrule", "networks", "statistics", "precision",
     },
     {
-        "cache", "case_arrays", "tables", "batches", "features", "embedding", "training", "inference", "decisions",
-        "evaluation", "baselines", "environment", "reported", "run_folder", "sweep_plan", "sweep_table", "audit",
+        "cache", "case_arrays", "checkpoints", "tables", "batches", "features", "embedding", "training", "inference",
+        "decisions", "evaluation", "baselines", "environment", "reported", "run_folder", "smaller_batch", "sweep_plan",
+        "sweep_table", "audit",
     },
     {
         "setup", "folds", "experiment", "propagation", "comparison", "sweep", "sweep_masks", "transfer",

@@ -1,7 +1,12 @@
 """`cvs-med`: the group of all commands, and how errors look."""
 
 import errno
+import signal
 import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import FrameType
 from typing import Any
 
 import click
@@ -23,7 +28,14 @@ from cvs_med.cli.sweep import sweep, table
 from cvs_med.cli.train import train
 from cvs_med.errors import CvsMedError
 
-_OF_THE_DISK = (errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EROFS, errno.EPERM)
+_OF_THE_DISK = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EACCES, errno.EROFS, errno.EPERM)
+
+
+_GOES_ON = "The same command goes on from the last finished epoch."
+
+
+class _TerminatedError(BaseException):
+    """SIGTERM came: from a cluster's scheduler before it kills, or from `docker stop`."""
 
 
 class _Group(click.Group):
@@ -31,7 +43,8 @@ class _Group(click.Group):
 
     def invoke(self, ctx: click.Context) -> Any:  # noqa: ANN401 - click's own signature
         try:
-            return super().invoke(ctx)
+            with _terminable():
+                return super().invoke(ctx)
         except CvsMedError as error:
             click.echo(f"Error: {error}", err=True)
             sys.exit(2)
@@ -42,8 +55,28 @@ class _Group(click.Group):
             click.echo(f"{text} Make room or choose another folder; what was computed stays.", err=True)
             sys.exit(2)
         except KeyboardInterrupt:
-            click.echo("Stopped. The same command goes on from the last finished epoch.", err=True)
-            sys.exit(130)
+            click.echo(f"Stopped. {_GOES_ON}", err=True)
+            sys.exit(128 + signal.SIGINT)
+        except _TerminatedError:
+            click.echo(f"Stopped by SIGTERM. {_GOES_ON}", err=True)
+            sys.exit(128 + signal.SIGTERM)
+
+
+@contextmanager
+def _terminable() -> Iterator[None]:
+    """Let SIGTERM end the work inside as Ctrl-C does: files are whole or absent, and the user is told."""
+    if threading.current_thread() is not threading.main_thread():  # Signals are the main thread's.
+        yield
+        return
+    before = signal.signal(signal.SIGTERM, _terminate)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+def _terminate(number: int, frame: FrameType | None) -> None:
+    raise _TerminatedError
 
 
 @click.group(cls=_Group, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})

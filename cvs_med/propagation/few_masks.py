@@ -16,6 +16,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
+from cvs_med import checkpoints
 from cvs_med.datasets import masks
 from cvs_med.errors import DataError, Problem
 from cvs_med.evaluation.made_masks import FOLDER, TABLE
@@ -158,7 +159,7 @@ def _propagate(setup: Setup, known: Setup, place: Path, number: int, drawn: Sequ
             rows.append(_made(setup, case, mask, foreground))
             setup.observer.counted(done, len(rest))
     write_masks(place / TABLE, rows)
-    (place / "checkpoint.pt").unlink(missing_ok=True)
+    checkpoints.remove(place / checkpoints.FILE)
 
 
 def _of_the_maker(protocol: Protocol, cases: int) -> Protocol:
