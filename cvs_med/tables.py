@@ -83,7 +83,7 @@ def write_bytes(path: Path, content: bytes) -> None:
     except BaseException as error:
         with suppress(FileNotFoundError):  # A signal may have come just after it got its name.
             os.unlink(temporary)
-        if isinstance(error, OSError):  # Writing to an open file that fails names none.
+        if isinstance(error, OSError) and error.errno:  # Writing to an open file that fails names none.
             error.filename = str(path)
         raise
 

@@ -16,7 +16,8 @@ import pytest
 import torch
 from click.testing import CliRunner
 
-from cvs_med import environment, report
+import cvs_med
+from cvs_med import checkpoints, environment, report
 from cvs_med.cli import main
 from cvs_med.errors import DataError, RunError
 from cvs_med.tables import read_predictions, read_segmentation
@@ -251,17 +252,21 @@ def test_a_commit_is_named_or_its_absence() -> None:
 
 def _kill_in_second_fold(options: list[str], out: Path) -> list[tuple[int, dict[str, float], float, float, int]]:
     """Start the command, kill it once the second fold has kept an epoch, and give the epochs that it kept."""
-    command = [str(Path(sys.executable).with_name("cvs-med")), *options]
-    checkpoint = out / "fold-1" / "checkpoint.pt"
+    command = [sys.executable, "-c", "from cvs_med.cli import main; main()", *options]
+    checkpoint = out / "fold-1" / checkpoints.FILE
+    # The package that these tests are of, whichever is installed.
+    settings = {"OMP_NUM_THREADS": "1", "PYTHONPATH": str(Path(cvs_med.__file__).parent.parent)}
     process = subprocess.Popen(
-        command, env=os.environ | {"OMP_NUM_THREADS": "1"}, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
+        command, env=os.environ | settings, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
     )
     while not checkpoint.exists() and process.poll() is None:
         time.sleep(0.001)
     process.kill()
     output = process.communicate()[0].decode()
     assert process.returncode == -signal.SIGKILL, output
-    return torch.load(checkpoint, weights_only=True)["epochs"]
+    kept = checkpoints.read(checkpoint, pytest.fail)
+    assert kept is not None
+    return kept["epochs"]
 
 
 def _contents(out: Path) -> dict[str, str]:
@@ -282,8 +287,8 @@ def test_room_for_models_and_checkpoints_is_asked_for_before_training(
 ) -> None:
     free = shutil.disk_usage(tmp_path)._replace(free=300_000_000)
     monkeypatch.setattr("shutil.disk_usage", lambda path: free)
-    # ResNet-18 has 45 MB of weights; AdamW keeps two numbers more of each, and one checkpoint replaces another.
-    with pytest.raises(DataError, match=r"expected 4\d\d MB of free space, found 300 MB"):
+    # ResNet-18 has 45 MB of weights; AdamW keeps two numbers more of each, and three checkpoints lie there at most.
+    with pytest.raises(DataError, match=r"expected 5\d\d MB of free space, found 300 MB"):
         cross_validate(tmp_path / "whole", "training.epochs=1")
     assert not (tmp_path / "whole" / "fold-0").exists()
     cross_validate(tmp_path / "head", "training.epochs=1", *FROZEN)
