@@ -13,8 +13,9 @@ from torch import Tensor
 
 from cvs_med import protocol as protocols
 from cvs_med.augmentation import flips
+from cvs_med.decisions import Abstention, abstention
 from cvs_med.errors import ProtocolError, RunError
-from cvs_med.evaluation import DatasetCard, Folds, read_json
+from cvs_med.evaluation import DatasetCard, Folds, decided, read_json
 from cvs_med.features import pool
 from cvs_med.inference import Answer, agree, conclude
 from cvs_med.networks import Network, build_network
@@ -52,6 +53,7 @@ class Ensemble:
         networks: one a fold, or a single final one.
         device: where to compute.
         precision: bf16 or fp32.
+        abstention: which answers are too unsure; None where the run chose no thresholds.
     """
 
     protocol: Protocol
@@ -59,6 +61,7 @@ class Ensemble:
     networks: tuple[Network, ...]
     device: torch.device
     precision: Precision
+    abstention: Abstention | None = None
 
     def consider(self, prepared: Prepared) -> Opinion:
         """Answer for a photograph, averaged over its mirrored views and over the networks."""
@@ -135,7 +138,15 @@ def read(run: Path, *, device: torch.device, precision: str | None = None) -> En
         _load(member.head if member.frozen else member, file)
     placed = tuple(place(member, device).eval() for member in networks)
     wanted = protocol.training.precision if precision is None else precision
-    return Ensemble(protocol, card, placed, device, choose(wanted, device))  # type: ignore[arg-type] # click chose it
+    decisions = decided.read(run)
+    return Ensemble(
+        protocol,
+        card,
+        placed,
+        device,
+        choose(wanted, device),  # type: ignore[arg-type] # click chose it
+        abstention(decisions) if decisions else None,
+    )
 
 
 def read_protocol(run: Path) -> Protocol:

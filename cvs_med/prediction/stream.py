@@ -42,7 +42,7 @@ class Summary:
 
     Attributes:
         derived: with a diagnosis.
-        flagged: stopped by a gate.
+        flagged: stopped by a gate, or too unsure.
         failed: not usable; see failures.csv.
     """
 
@@ -70,7 +70,8 @@ def predict(
     """
     names = ensemble.card.class_names
     with run_folder.alone(out) as folder:
-        folder.require_same("prediction.json", {"networks": identity(run), "precision": ensemble.precision})
+        rule = {"abstention": ensemble.abstention.model_dump_json()} if ensemble.abstention else {}
+        folder.require_same("prediction.json", {"networks": identity(run), "precision": ensemble.precision} | rule)
         pictures.write_legend(out, names)
         with Tables(out, names) as tables, ThreadPoolExecutor(1) as writer:
             waiting = [file for file in files if not _answered(file, tables, out)]
@@ -140,6 +141,8 @@ def look(ensemble: Ensemble, gates: Gates, name: str, sha256: str, prepared: Pre
     """Answer for a photograph, and say whether it may be answered for."""
     opinion = ensemble.consider(prepared)
     flags = gates.reasons(prepared.image, prepared.field_of_view, opinion.pooled)
+    if ensemble.abstention:
+        flags += ensemble.abstention.reasons(opinion.answer.probabilities.double().numpy())
     return row_of(name, sha256, opinion, flags, ensemble.card.class_names), opinion.answer
 
 
