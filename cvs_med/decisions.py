@@ -75,6 +75,39 @@ class Decisions(BaseModel):
     cases: list[Decided]
 
 
+class Abstention(BaseModel):
+    """One rule for the networks of all folds together.
+
+    Attributes:
+        temperature: mean of the folds' temperatures; 1 where none was fitted.
+        above: mean of the folds' thresholds; a fold in which none kept the risk counts as 1, which answers nothing.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    temperature: float
+    above: float
+
+    def reasons(self, probabilities: Floats) -> list[str]:
+        """Say why an answer of probabilities (P,) is not to be given; an empty list if it may be."""
+        confidence = float(_confidences(_tempered(probabilities[None], self.temperature))[0])
+        if confidence > self.above:
+            return []
+        return [f"too unsure to be answered (confidence {confidence:.3f}, threshold {self.above:.3f})"]
+
+
+def abstention(decisions: Decisions) -> Abstention | None:
+    """Put the folds' thresholds together; None where none was asked for.
+
+    What the common threshold keeps is not known: those of the folds were tested, each with the network of its own fold.
+    """
+    if decisions.risk is None or not decisions.folds:
+        return None
+    temperatures = [1.0 if fold.temperature is None else fold.temperature for fold in decisions.folds]
+    above = [1.0 if fold.above is None else fold.above for fold in decisions.folds]
+    return Abstention(temperature=float(np.mean(temperatures)), above=float(np.mean(above)))
+
+
 def decide(fold: int, answers: Sequence[Prediction], asked: Inner) -> Decision:
     """Decide from the inner answers of a training part.
 

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from cvs_med import checkpoints, experiment, run_folder
 from cvs_med.errors import RunError
-from cvs_med.evaluation import INTERVAL_CAVEAT, RunMetrics, measure_run
+from cvs_med.evaluation import INTERVAL_CAVEAT, RunMetrics, decided, measure_run
 from cvs_med.folds import keep_model, train_network
 from cvs_med.prediction import ensemble, gate_file
 from cvs_med.prediction.gates import FalseAlarms
@@ -68,6 +68,8 @@ def train(
         network = ensemble.read(out, device=setup.fabric.device)
         fitted = gate_file.of_run(cross_validation, network, observer.counted, keep=False)
         gate_file.write(out / gate_file.FILE, fitted)
+        if (cross_validation / decided.FILE).exists():
+            write_bytes(out / decided.FILE, (cross_validation / decided.FILE).read_bytes())
         write_bytes(out / CARD, card(network, expected, fitted.alarms).encode())
 
 

@@ -12,6 +12,7 @@ import numpy as np
 from cvs_med import run_folder
 from cvs_med.errors import RunError
 from cvs_med.evaluation import Metrics, RunMetrics, measure_run, read_json
+from cvs_med.evaluation.decided import DecidedMetrics
 from cvs_med.protocol import Protocol
 from cvs_med.statistics.cross_validation import by_size, corrected_resampled_t, held_out_ratio
 from cvs_med.statistics.intervals import Interval
@@ -50,6 +51,25 @@ class Mistaken:
 
 
 @dataclass(frozen=True, slots=True)
+class RepeatedDecisions:
+    """What decisions inside the training parts did for the test cases, in each repeat; None is what was not asked for.
+
+    Attributes:
+        log_loss: before and after the temperatures.
+        answered: cases that were answered rather than sent to a human.
+        wrong: of these answers.
+        held: cases whose prediction set holds the reference class.
+        single: prediction sets of one class.
+    """
+
+    log_loss: tuple[tuple[float, float], ...] | None
+    answered: tuple[int, ...] | None
+    wrong: tuple[int, ...] | None
+    held: tuple[int, ...] | None
+    single: tuple[int, ...] | None
+
+
+@dataclass(frozen=True, slots=True)
 class Repeats:
     """Repeats of one method, with its baselines on the same folds; repeats.json holds exactly this.
 
@@ -61,6 +81,7 @@ class Repeats:
         result: of the method.
         baselines: of each baseline.
         mistaken: the method's, most often wrong first.
+        decided: None where nothing was decided inside the training parts.
     """
 
     method: str
@@ -70,6 +91,7 @@ class Repeats:
     result: Repeated
     baselines: dict[str, Repeated]
     mistaken: tuple[Mistaken, ...]
+    decided: RepeatedDecisions | None = None
 
     @property
     def compared(self) -> list[tuple[str, Repeated]]:
@@ -146,6 +168,7 @@ def summarise(out: Path, seeds: Sequence[int]) -> Repeats:
         result=_over([each.result for each in measured]),
         baselines={name: _over([each.baselines[name] for each in measured]) for name in first.baselines},
         mistaken=_mistaken(runs, first),
+        decided=_decided([each.decided for each in measured if each.decided]),
     )
 
 
@@ -175,6 +198,22 @@ def _over(repeats: Sequence[Metrics]) -> Repeated:
     found = corrected_resampled_t(by_size(sums, sizes), held_out_ratio(sizes)).interval
     interval = Interval(max(found.low, 0.0), min(found.high, 1.0)) if found else None
     return Repeated(right, float(np.mean(right)), min(right), max(right), interval)
+
+
+def _decided(repeats: Sequence[DecidedMetrics]) -> RepeatedDecisions | None:
+    """Put together what repeats of one protocol decided; all of them were asked for the same."""
+    calibrated = [each.calibrated for each in repeats if each.calibrated]
+    abstained = [each.abstained for each in repeats if each.abstained]
+    sets = [each.sets for each in repeats if each.sets]
+    if not repeats:
+        return None
+    return RepeatedDecisions(
+        log_loss=tuple((each.before.log_loss, each.after.log_loss) for each in calibrated) or None,
+        answered=tuple(each.answered.successes for each in abstained) or None,
+        wrong=tuple(each.wrong.successes for each in abstained) or None,
+        held=tuple(each.holds.successes for each in sets) or None,
+        single=tuple(each.sizes[1] for each in sets) or None,
+    )
 
 
 def _mistaken(runs: Sequence[Path], metrics: RunMetrics) -> tuple[Mistaken, ...]:

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.special import softmax
 
-from cvs_med.decisions import Decision, apply, decide
+from cvs_med.decisions import Decision, Decisions, abstention, apply, decide
 from cvs_med.protocol_sections import Inner
 from cvs_med.types import Prediction
 
@@ -86,3 +86,31 @@ def test_probabilities_of_zero_are_no_hindrance() -> None:
 def test_a_decision_survives_its_file() -> None:
     decision = decide(1, answers(5, 50), Inner(calibrate=True, abstain_at_risk=0.2, coverage=0.9))
     assert Decision.model_validate_json(decision.model_dump_json()) == decision
+
+
+def kept(risk: float | None, *folds: Decision) -> Decisions:
+    return Decisions(calibrated=False, risk=risk, coverage=None, folds=list(folds), cases=[])
+
+
+def test_the_rule_for_all_networks_is_the_mean_of_the_folds() -> None:
+    folds = [Decision(fold=n, cases=9, temperature=t, above=a) for n, (t, a) in enumerate([(1.0, 0.5), (3.0, 0.7)])]
+    rule = abstention(kept(0.1, *folds))
+    assert rule is not None
+    assert (rule.temperature, rule.above) == (2.0, pytest.approx(0.6))
+    # Divided by two, the logarithms of (0.64, 0.36) are those of (0.8, 0.6) up to a constant: 0.571.
+    assert rule.reasons(np.array([0.64, 0.36])) == ["too unsure to be answered (confidence 0.571, threshold 0.600)"]
+    assert rule.reasons(np.array([0.81, 0.19])) == []
+
+
+def test_a_fold_that_answered_nothing_makes_the_common_rule_stricter() -> None:
+    known, none = Decision(fold=0, cases=9, above=0.5), Decision(fold=1, cases=9, none_answered=True)
+    rule = abstention(kept(0.1, known, none))
+    assert rule is not None
+    assert (rule.temperature, rule.above) == (1.0, 0.75)
+    strict = abstention(kept(0.1, none, none))
+    assert strict is not None
+    assert strict.reasons(np.array([1.0, 0.0]))
+
+
+def test_without_a_threshold_there_is_no_rule() -> None:
+    assert abstention(kept(None, Decision(fold=0, cases=9, temperature=2.0))) is None

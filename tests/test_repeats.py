@@ -1,17 +1,21 @@
 """Repeats: which runs are made, what is kept, and what they say together."""
 
+import io
 import json
 from pathlib import Path
 
 import numpy as np
 import pytest
+from rich.console import Console
 from scipy import stats
 
 from cvs_med.comparison import compare
+from cvs_med.decisions import Decided, Decisions
 from cvs_med.errors import RunError
 from cvs_med.protocol import Protocol, dump
 from cvs_med.repeats import repeat, runs_in
-from cvs_med.tables import write_predictions
+from cvs_med.report.repeats import show
+from cvs_med.tables import read_predictions, write_predictions
 from cvs_med.types import Prediction
 
 NAMES = ["healthy", "ill"]
@@ -67,6 +71,40 @@ def test_counts_range_and_interval(tmp_path: Path) -> None:
     low, high = stats.t.interval(0.95, 8, loc=np.mean(shares), scale=error)
     assert found.result.interval == pytest.approx((low, min(high, 1)))
     assert found.baselines["majority"].right == (6, 6, 6)
+
+
+def test_what_the_training_parts_decided_is_summed_up_over_the_seeds(tmp_path: Path) -> None:
+    runner = Runner()
+
+    def decide(protocol: Protocol, folder: Path) -> None:
+        runner(protocol, folder)
+        seed = protocol.splits.seed
+        rows = read_predictions(folder / "predictions.csv", NAMES)
+        cases = [
+            Decided(case_id=row.case_id, probabilities=row.probabilities, answered=n > seed - 5, classes=(row.label,))
+            for n, row in enumerate(rows)
+        ]
+        kept = Decisions(calibrated=False, risk=0.1, coverage=0.9, folds=[], cases=cases)
+        (folder / "decisions.json").write_text(kept.model_dump_json())
+
+    found = repeat(asked(), tmp_path, 3, decide).decided
+    assert found is not None
+    assert (found.answered, found.held, found.single) == ((11, 10, 9), (12, 12, 12), (12, 12, 12))
+    assert found.log_loss is None
+    assert json.loads((tmp_path / "repeats.json").read_text())["decided"]["answered"] == [11, 10, 9]
+    stream = io.StringIO()
+    show(repeat(asked(), tmp_path, 3, decide), Console(file=stream, width=80))
+    said = " ".join(stream.getvalue().split())
+    assert "answered, of 12 10.0 9.0 to 11.0" in said
+    assert "log loss" not in said
+
+
+def test_repeats_that_decide_nothing_say_nothing_of_it(tmp_path: Path) -> None:
+    found = repeat(asked(), tmp_path, 2, Runner())
+    assert found.decided is None
+    stream = io.StringIO()
+    show(found, Console(file=stream, width=80))
+    assert "Decided" not in stream.getvalue()
 
 
 def test_cases_that_are_wrong_in_most_repeats_are_named(tmp_path: Path) -> None:

@@ -10,15 +10,16 @@ import pytest
 import torch
 from click.testing import CliRunner
 
-from cvs_med import selection
+from cvs_med import inner, selection
 from cvs_med.augmentation import flips
 from cvs_med.cli import main
+from cvs_med.decisions import Decisions, decide
 from cvs_med.errors import DataError, ProtocolError
 from cvs_med.evaluation import evaluate_run
 from cvs_med.features import extract
 from cvs_med.folds import run_fold
 from cvs_med.protocol import Protocol, load
-from cvs_med.protocol_sections import Splits
+from cvs_med.protocol_sections import Inner, Splits
 from cvs_med.selection import Choice, choose
 from cvs_med.setup import Setup, kept_levels, prepare
 from cvs_med.splits import inner_folds
@@ -142,6 +143,32 @@ def test_the_command_keeps_every_choice_and_goes_on_where_it_stopped(
     assert (out / "predictions.csv").read_bytes() == before
     assert last.exists()
     assert others == {path: path.stat().st_mtime_ns for path in others}
+
+
+def test_what_was_chosen_decides_by_the_inner_answers_that_chose_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, files: list[str], phantom_folder: Path, small: tuple[str, ...]
+) -> None:
+    out, trained = tmp_path / "run", []
+    answer = inner._answer
+
+    def counting(setup: Setup, folder: Path, *rest: object) -> object:
+        trained.append(folder)
+        return answer(setup, folder, *rest)  # type: ignore[arg-type]  # passed on as they are
+
+    monkeypatch.setattr(inner, "_answer", counting)
+    command = ["cv", "--dataset", "phantom", "--data-dir", str(phantom_folder), "--device", "cpu", "--out", str(out)]
+    command += ["--select", ",".join(files[1:]), *(part for s in (*small, *FROZEN) for part in ("--set", s))]
+    result = CliRunner().invoke(main, [*command, "--calibrate", "--abstain-at-risk", "0.3", "--coverage", "0.8"])
+    assert result.exit_code == 0, result.output
+    # Three folds of three inner folds, of two candidates: each once.
+    assert len(trained) == len(set(trained)) == 18
+    asked = Inner(calibrate=True, abstain_at_risk=0.3, coverage=0.8)
+    names = ("healthy", "diabetic retinopathy", "glaucoma")
+    kept = Decisions.model_validate_json((out / "decisions.json").read_text())
+    for fold, choice in zip(kept.folds, json.loads((out / "selection.json").read_text())["folds"], strict=True):
+        folder = out / f"fold-{fold.fold}" / "inner" / choice["chosen"]
+        answers = [row for path in sorted(folder.glob("answers-*.csv")) for row in read_predictions(path, names)]
+        assert fold == decide(fold.fold, answers, asked)
 
 
 def test_every_case_of_a_training_part_is_answered_once_and_no_other(

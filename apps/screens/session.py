@@ -169,7 +169,7 @@ def blinded() -> bool:
 
 
 def rows() -> list[Row]:
-    """List all cases for this reader, flagged ones first, then least certain first."""
+    """List all cases for this reader, in the order of `worklist.rows`."""
     kept, digest = store(), run().digest
     return worklist.rows(
         run(), kept.answers(digest), kept.masks(digest), reader(), blinded=blinded(), flags=flags(digest)

@@ -47,7 +47,8 @@ def predict(
 ) -> None:
     """Derive a diagnosis for new photographs, with its map and evidence, by all networks of a run together.
 
-    A photograph unlike the training ones is flagged and gets no diagnosis. A file that cannot be used gets a line in
+    A photograph unlike the training ones is flagged and gets no diagnosis, and so is one that is too unsure, where the
+    run chose thresholds (cv --abstain-at-risk). A file that cannot be used gets a line in
     failures.csv. Stopped at any moment, the same command continues. Exit code: 0 if at least one photograph was
     answered for, flagged ones included; 1 if all files failed; 2 if nothing could be begun.
     """

@@ -28,7 +28,7 @@ class Row:
     Attributes:
         file: its name.
         sha256: of its content.
-        status: "derived", or "flagged" where a gate is closed.
+        status: "derived", or "flagged" where a gate is closed or the answer is too unsure.
         derived: the derived diagnosis; None if flagged.
         probabilities: of the P classes.
         lowest: of each class, the least that one of the networks gives.

@@ -14,8 +14,9 @@ from torch import Tensor
 
 from cvs_med import protocol as protocols
 from cvs_med.augmentation import View, flips
+from cvs_med.decisions import Abstention, abstention
 from cvs_med.errors import ProtocolError, RunError
-from cvs_med.evaluation import DatasetCard, Folds, read_json
+from cvs_med.evaluation import DatasetCard, Folds, decided, read_json
 from cvs_med.features import pool
 from cvs_med.inference import Answer, agree, conclude
 from cvs_med.networks import Network, build_network
@@ -41,6 +42,7 @@ class Ensemble:
         identity: a digest of their files.
         device: where to compute.
         precision: bf16 or fp32.
+        abstention: which answers are too unsure; None where the run chose no thresholds.
     """
 
     protocol: Protocol
@@ -49,6 +51,7 @@ class Ensemble:
     identity: str
     device: torch.device
     precision: Precision
+    abstention: Abstention | None = None
 
     @property
     def recipe(self) -> Recipe:
@@ -56,7 +59,7 @@ class Ensemble:
         images, card = self.protocol.images, self.card
         return Recipe(
             class_names=card.class_names, size=images.size, crop=images.crop, surroundings=card.surroundings,
-            reading=card.reading,
+            reading=card.reading, abstention=self.abstention,
         )  # fmt: skip
 
     def consider(self, prepared: Square) -> Opinion:
@@ -178,7 +181,16 @@ def read(run: Path, *, device: torch.device, precision: str | None = None) -> En
         _load(member.head if member.frozen else member, file)
     placed = tuple(place(member, device).eval() for member in networks)
     wanted = protocol.training.precision if precision is None else precision
-    return Ensemble(protocol, card, placed, identity(run), device, choose(wanted, device))  # type: ignore[arg-type] # click chose it
+    decisions = decided.read(run)
+    return Ensemble(
+        protocol,
+        card,
+        placed,
+        identity(run),
+        device,
+        choose(wanted, device),  # type: ignore[arg-type] # click chose it
+        abstention(decisions) if decisions else None,
+    )
 
 
 def identity(run: Path) -> str:

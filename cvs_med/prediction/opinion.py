@@ -7,6 +7,7 @@ import numpy as np
 import numpy.typing as npt
 from pydantic import BaseModel, ConfigDict, Field
 
+from cvs_med.decisions import Abstention
 from cvs_med.squares import Crop, Square
 from cvs_med.types import Floats, Reading
 
@@ -20,6 +21,7 @@ class Recipe(BaseModel):
         crop: what is kept of the photograph.
         surroundings: the field of view has dark surroundings, and is found in the pixels.
         reading: how files of measured values become pictures.
+        abstention: which answers are too unsure; None where the run chose no thresholds.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -29,6 +31,7 @@ class Recipe(BaseModel):
     crop: Crop
     surroundings: bool
     reading: Reading
+    abstention: Abstention | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -47,7 +47,7 @@ class Summary:
 
     Attributes:
         derived: with a diagnosis.
-        flagged: stopped by a gate.
+        flagged: stopped by a gate, or too unsure.
         failed: not usable; see failures.csv.
     """
 
@@ -78,7 +78,9 @@ def predict(
     wanted = forms.of(write, Origin(names, engine.identity), engine.recipe.reading)
     begun = {"networks": engine.identity, "precision": engine.precision}
     with run_folder.alone(out) as folder:
-        folder.require_same("prediction.json", begun | ({"write": ", ".join(wanted.asked)} if wanted.asked else {}))
+        rule = {"abstention": engine.recipe.abstention.model_dump_json()} if engine.recipe.abstention else {}
+        asked = {"write": ", ".join(wanted.asked)} if wanted.asked else {}
+        folder.require_same("prediction.json", begun | rule | asked)
         pictures.write_legend(out, names)
         with Tables(out, names) as tables, ThreadPoolExecutor(1) as writer:
             waiting = [file for file in files if not _answered(file, tables, out)]
@@ -133,6 +135,8 @@ def look(engine: Engine, gates: Gates, name: str, sha256: str, prepared: Square)
     """Answer for a photograph, and say whether it may be answered for."""
     opinion = engine.consider(prepared)
     flags = gates.reasons(prepared.image, prepared.field_of_view, opinion.pooled)
+    if engine.recipe.abstention:
+        flags += engine.recipe.abstention.reasons(opinion.probabilities)
     return row_of(name, sha256, opinion, flags, engine.recipe.class_names), opinion
 
 

@@ -12,12 +12,13 @@ from cvs_med.tables import write_bytes
 Form: TypeAlias = Literal["html", "pdf", "md", "json"]
 
 
-def write(run: Path, form: Form = "html") -> Path:
+def write(run: Path, form: Form = "html", prevalence: tuple[str, float] | None = None) -> Path:
     """Evaluate a run, draw everything, and write report.html, report.pdf, report.md or report.json into its folder.
 
     Args:
         run: a finished run folder.
         form: which of the four.
+        prevalence: see `facts.gather`.
 
     Returns:
         The report.
@@ -25,7 +26,7 @@ def write(run: Path, form: Form = "html") -> Path:
     Raises:
         RunError: the run is not finished, or a file of it is missing or damaged.
     """
-    known = facts.gather(run)
+    known = facts.gather(run, prevalence)
     path = run / f"report.{form}"
     if form == "json":
         write_bytes(path, facts.to_json(known).encode())

@@ -47,8 +47,8 @@ def _method(facts: Facts) -> dict[str, str]:
         "software": f"{versions}; {environment.get('system')}" if versions else "",
         "training": _trained(training, augmentation) if trained and training and not facts.metrics.selected else "",
         "selection": _selection(facts),
-        "output": "A probability for each class; the class with the largest is the answer, no threshold was chosen.",
-        "recalibration": "None: the probabilities are as the network gave them.",
+        "output": f"A probability for each class; the class with the largest is the answer. {_threshold(facts)}",
+        "recalibration": _recalibration(facts),
         "explanation": _EXPLAINED if facts.explained else "",
         "protocol": "protocol.yaml in the run's folder, with everything resolved.",
         "availability": "Weights of every fold, protocol, folds and answers are in the run's folder.",
@@ -72,6 +72,26 @@ def _selection(facts: Facts) -> str:
     if facts.metrics.selected:
         return "Each fold chose one protocol by cross-validation inside its training part (selection.json)."
     return "The model of the last epoch; no choice was made on test images." if facts.losses else ""
+
+
+def _threshold(facts: Facts) -> str:
+    found = facts.metrics.decided
+    if found is None or found.abstained is None:
+        return "No threshold was chosen."
+    return (
+        "Below a threshold of confidence the image goes to a human; it was chosen inside each training part, to keep "
+        f"wrong answers at {words.percent(found.abstained.risk)} there."
+    )
+
+
+def _recalibration(facts: Facts) -> str:
+    found = facts.metrics.decided
+    if found is None or found.calibrated is None:
+        return "None: the probabilities are as the network gave them."
+    return (
+        "A temperature fitted inside each training part; raw and calibrated probabilities are both given, and no "
+        "answer changes its class."
+    )
 
 
 def _trained(training: Mapping[str, Any], augmentation: Mapping[str, Any]) -> str:

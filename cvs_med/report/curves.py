@@ -2,8 +2,9 @@
 
 from collections.abc import Sequence
 
-from cvs_med.report.figures import BLUE, GREY, Figure, new_canvas, to_png
+from cvs_med.report.figures import BLUE, GREY, ORANGE, Figure, new_canvas, plain, to_png
 from cvs_med.statistics.calibration import Bin
+from cvs_med.statistics.decision import DecisionCurve
 from cvs_med.statistics.intervals import wilson
 from cvs_med.statistics.selective import Selection
 
@@ -57,3 +58,60 @@ def risk_coverage(curve: Sequence[Selection]) -> Figure:
     told = "; ".join(f"{curve[place].answered} answered: {curve[place].wrong} wrong" for place in sorted(points))
     title = "Risk and coverage. Dotted: the share of wrong answers if every image is answered"
     return Figure("risk_coverage", title, f"Risk-coverage curve. {told}.", to_png(canvas))
+
+
+def working_points(
+    curve: Sequence[Selection], inside: Sequence[Selection], reached: Selection, wanted: float
+) -> Figure:
+    """Draw the risk-coverage curve of the test cases, and where the thresholds of the folds lie.
+
+    Args:
+        curve: of the test cases, by the confidence that the thresholds look at.
+        inside: the selection of each fold's threshold among its inner answers; none of a fold without a threshold.
+        reached: what all thresholds together select of the test cases.
+        wanted: the largest risk that was asked for.
+    """
+    canvas, axes = new_canvas(5.2, 4.2)
+    axes.plot(*_percent(curve), color=BLUE, linewidth=2, label="test images, one threshold for all")
+    if inside:
+        axes.plot(*_percent(inside), "D", color=GREY, fillstyle="none", label="chosen inside a training part")
+    if reached.answered:
+        axes.plot(*_percent([reached]), "D", color=ORANGE, markersize=9, label="reached on the test images")
+    axes.axhline(100 * wanted, color="black", linestyle=":", linewidth=1)
+    highest = max(100 * (point.risk or 0) for point in (*curve, reached))
+    axes.set_xlim(0, 102)
+    axes.set_ylim(-1, min(102.0, max(10.0, 1.4 * highest)))
+    axes.set_xlabel("images answered, %")
+    axes.set_ylabel("wrong among the answers, %")
+    axes.legend(frameon=False, loc="upper left")
+    axes.grid(alpha=0.4)
+    chosen = "; ".join(f"{point.wrong} of {point.answered} answers wrong inside" for point in inside)
+    told = f"Chosen: {chosen or 'nothing'}. Reached: {reached.wrong} of {reached.answered} answers wrong."
+    title = "Where the folds' thresholds lie. Dotted: the share of wrong answers that was asked for"
+    return Figure("working_points", title, f"Risk-coverage curve with working points. {told}", to_png(canvas))
+
+
+def decision(curve: DecisionCurve, class_name: str) -> Figure:
+    """Draw the net benefit of acting on the answers, beside treating everybody and nobody."""
+    canvas, axes = new_canvas(6.0, 3.8)
+    thresholds = [100 * threshold for threshold in curve.thresholds]
+    axes.plot(thresholds, curve.method, color=BLUE, linewidth=2, label="who the method says")
+    axes.plot(thresholds, curve.treat_all, "--", color=ORANGE, linewidth=1.5, label="everybody")
+    axes.axhline(0, color="black", linestyle=":", linewidth=1, label="nobody")
+    axes.set_xlim(0, 100)
+    axes.set_ylim(-0.4 * curve.prevalence, 1.15 * curve.prevalence)
+    axes.set_xlabel(plain(f"probability of {class_name} from which one would treat, %"))
+    axes.set_ylabel("net benefit")
+    axes.legend(title="treated", frameon=False, loc="upper right")
+    axes.grid(alpha=0.4)
+    shown = [place for place, value in enumerate(thresholds) if round(value) in (5, 10, 20, 50)]
+    told = "; ".join(
+        f"from {thresholds[place]:.0f} %: {curve.method[place]:.3f}, everybody {curve.treat_all[place]:.3f}"
+        for place in shown
+    )
+    title = f"Decision curve for {class_name} at a prevalence of {100 * curve.prevalence:g} %"
+    return Figure("decision_curve", title, f"{title}. Net benefit of treating {told}.", to_png(canvas))
+
+
+def _percent(points: Sequence[Selection]) -> tuple[list[float], list[float]]:
+    return [100 * point.coverage for point in points], [100 * (point.risk or 0) for point in points]

@@ -13,7 +13,8 @@ from cvs_med.datasets import masks
 from cvs_med.decisions import Decisions
 from cvs_med.errors import RunError
 from cvs_med.evaluation import DatasetCard, Folds, RunMetrics, decided, evaluate_run, read_json
-from cvs_med.report import history, kept_audit
+from cvs_med.report import benefit, history, kept_audit
+from cvs_med.report.benefit import Benefit
 from cvs_med.report.differences import Difference, against_baselines
 from cvs_med.report.kept_audit import KeptAudit
 from cvs_med.tables import Segmentation, read_predictions, read_segmentation
@@ -40,6 +41,7 @@ class Facts:
         audit: of the data set; None where it was not audited.
         masks: where the masks come from, if they are not the data set's own.
         decisions: what each training part decided; None where nothing was asked for.
+        benefit: decision curve at a stated prevalence; None where none was stated.
     """
 
     path: Path
@@ -57,6 +59,7 @@ class Facts:
     audit: KeptAudit | None
     masks: str | None
     decisions: Decisions | None = None
+    benefit: Benefit | None = None
 
     @property
     def numbers(self) -> dict[str, Any]:
@@ -90,17 +93,23 @@ class Facts:
         return str(self.environment.get("command") or "cvs-med cv --protocol protocol.yaml --out NEW-FOLDER")
 
 
-def gather(run: Path) -> Facts:
+def gather(run: Path, prevalence: tuple[str, float] | None = None) -> Facts:
     """Evaluate a run, which writes its metrics.json, and read everything else that it holds.
+
+    Args:
+        run: its folder.
+        prevalence: a class and how frequent it is where the tool would be used, for a decision curve.
 
     Raises:
         RunError: the run is not finished, or a file of it is missing or damaged.
+        CvsMedError: there is no such class.
     """
     metrics = evaluate_run(run)
     names = metrics.class_names
     predictions = read_predictions(run / "predictions.csv", names)
     baselines = {name: read_predictions(run / "baselines" / f"{name}.csv", names) for name in metrics.baselines}
     table = run / "segmentation.csv"
+    decisions = decided.read(run)
     protocol = _read_text(run / "protocol.yaml")
     return Facts(
         path=run,
@@ -117,7 +126,8 @@ def gather(run: Path) -> Facts:
         environment=read_json(run / "environment.json", dict[str, str | int | float | None]),
         audit=kept_audit.read(run),
         masks=masks.describe(run) if (run / masks.ORIGIN).exists() else None,
-        decisions=decided.read(run),
+        decisions=decisions,
+        benefit=benefit.measure(predictions, decisions, names, prevalence) if prevalence else None,
     )
 
 
@@ -139,6 +149,8 @@ def to_json(facts: Facts) -> str:
         "environment": facts.environment,
         "audit": facts.audit.model_dump() if facts.audit else None,
         "masks": facts.masks,
+        "decision_curve": asdict(facts.benefit) if facts.benefit else None,
+        "decisions": facts.decisions.model_dump() if facts.decisions else None,
     }
     return json.dumps(content, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
 

@@ -56,6 +56,11 @@ def _one(block: Block) -> Iterator[str]:
         case Beside(left, right):
             yield from _all((left, right))
         case Gallery(cards):
-            yield table(("case", "answer", "derived", "reference", "fold", "overlay"), [
+            header: tuple[str, ...] = ("case", "answer", "derived", "reference", "fold", "overlay")
+            rows: list[tuple[str, ...]] = [
                 (c.case_id, "right" if c.right else "wrong", c.derived, c.reference, str(c.fold), c.link) for c in cards
-            ])  # fmt: skip
+            ]
+            if any(card.sent is not None for card in cards):
+                header = (*header, "sent to a human")
+                rows = [(*row, "yes" if card.sent else "no") for row, card in zip(rows, cards, strict=True)]
+            yield table(header, rows)

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from cvs_med.evaluation import FoldMetrics, MadeMasks, Metrics, RunMetrics, Spread
 from cvs_med.evaluation.decided import Abstained, DecidedMetrics
 from cvs_med.report.differences import Difference
+from cvs_med.statistics.intervals import Interval
 from cvs_med.statistics.metrics import Proportion
 
 NOT_DEFINED = "not defined"
@@ -155,24 +156,31 @@ def decided(found: DecidedMetrics | None) -> list[str]:
     if found.abstained:
         said.append(_abstained(found.abstained))
     if found.sets:
+        sets = found.sets
         said.append(
-            f"Sets made to hold the reference class in {percent(found.sets.coverage)} of new images hold it in "
-            f"{sentence(found.sets.holds)}; {found.sets.sizes[1]} of them name one class, {found.sets.sizes[0]} none."
+            f"Sets made to hold the reference class in {percent(sets.coverage)} of new images hold it in "
+            f"{sentence(sets.holds)}{_by_group(sets.holds_by_group)}; {sets.sizes[1]} of all sets name one class, "
+            f"{sets.sizes[0]} none."
         )
     return said
 
 
 def _abstained(found: Abstained) -> str:
-    without = (
-        f" In {found.folds_without} folds no threshold kept the risk inside, so that none of their images is answered."
-        if found.folds_without
-        else ""
-    )
+    count = found.folds_without
+    folds = "1 fold" if count == 1 else f"{count} folds"
+    without = f" In {folds} no threshold kept the risk inside, so that all their images go to a human." if count else ""
+    rule = f"With thresholds that kept wrong answers at {percent(found.risk)} or less inside the training parts, "
+    if not found.answered.successes:
+        return f"{rule}no image is answered: all go to a human.{without}"
     return (
-        f"With thresholds that kept wrong answers at {percent(found.risk)} or less inside the training parts, "
-        f"{counted(found.answered)} images are answered, and of these answers {sentence(found.wrong, 'answers')} are "
-        f"wrong. The rest goes to a human: there {counted(found.wrong_among_sent)} would have been wrong.{without}"
+        f"{rule}{counted(found.answered)} images are answered, and {sentence(found.wrong, 'answers')} are "
+        f"wrong{_by_group(found.wrong_by_group)}. The rest goes to a human: of these, "
+        f"{counted(found.wrong_among_sent)} would have been wrong.{without}"
     )
+
+
+def _by_group(found: Interval | None) -> str:
+    return "" if found is None else f" (counting groups, {100 * found.low:.0f} to {100 * found.high:.0f} %)"
 
 
 def _of(differences: Sequence[Difference]) -> str:

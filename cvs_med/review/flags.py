@@ -1,4 +1,4 @@
-"""Which cases of a finished run stand out: poor photographs, and photographs unlike those that were trained on.
+"""Which cases of a finished run stand out: unsure answers, poor photographs, and photographs unlike those trained on.
 
 Every case is held against the photographs of the other folds alone, those that its network was trained on. Quality is
 measured here, once, from the pictures in the run's folder. Likeness needs the networks: it is read where they were
@@ -6,7 +6,7 @@ asked, by `predict` or by trying an image.
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Set
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import TypeVar
@@ -15,6 +15,7 @@ import numpy as np
 from pydantic import BaseModel, ValidationError
 
 from cvs_med.errors import RunError
+from cvs_med.evaluation import decided
 from cvs_med.prediction import gates, quality
 from cvs_med.report import case_maps
 from cvs_med.review.run import FinishedRun
@@ -48,15 +49,18 @@ class Flags:
     Attributes:
         quality: case id to what is unusual in the photograph as such; cases without anything may be left out.
         unlike: case id to whether it is unlike the photographs trained on; None where the networks were not asked.
+        sent: ids of the cases whose answer is too unsure, by the threshold of their fold.
     """
 
     quality: Mapping[str, list[str]]
     unlike: Mapping[str, bool] | None
+    sent: Set[str] = frozenset()
 
     def of(self, case_id: str) -> tuple[str, ...]:
         """List what stands out in a case."""
+        unsure = ["too unsure to be answered, sent to a human"] if case_id in self.sent else []
         far = ["unlike the training photographs"] if self.unlike and self.unlike.get(case_id) else []
-        return (*self.quality.get(case_id, []), *far)
+        return (*unsure, *self.quality.get(case_id, []), *far)
 
     def said(self, case_id: str) -> str:
         """Say it in a sentence, or what was not looked at."""
@@ -81,7 +85,13 @@ def of_run(run: FinishedRun) -> Flags:
         with suppress(OSError):
             write_bytes(run.path / FILE, json.dumps(kept.model_dump(), indent=2).encode())
     asked = _read(run, gates.UNLIKE, _Unlike)
-    return Flags(kept.flags, asked.unlike if asked else None)
+    return Flags(kept.flags, asked.unlike if asked else None, _sent(run))
+
+
+def _sent(run: FinishedRun) -> frozenset[str]:
+    """Name the cases that their fold's threshold sends to a human; none where the run has no thresholds."""
+    decisions = decided.read(run.path)
+    return frozenset(case.case_id for case in decisions.cases if case.answered is False) if decisions else frozenset()
 
 
 def _read(run: FinishedRun, name: str, kind: type[M]) -> M | None:

@@ -63,7 +63,7 @@ def rows(
     blinded: bool,
     flags: Flags,
 ) -> list[Row]:
-    """List the cases, flagged ones first, then least certain first.
+    """List the cases: those sent to a human first, then what else is flagged, then the least certain.
 
     Args:
         run: what is reviewed.
@@ -84,7 +84,7 @@ def rows(
         )
         for number, case_id in enumerate(run.ids, start=1)
     ]  # fmt: skip
-    return sorted(listed, key=lambda row: (not row.flags, row.lead, row.number))
+    return sorted(listed, key=lambda row: (row.case_id not in flags.sent, not row.flags, row.lead, row.number))
 
 
 def _row(

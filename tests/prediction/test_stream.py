@@ -132,6 +132,28 @@ def test_answers_of_two_runs_are_never_mixed(
         answer(other, photographs, tmp_path / "out")
 
 
+@pytest.mark.parametrize(("above", "flagged"), [(0.0, 0), (None, 2)])
+def test_an_answer_below_the_runs_thresholds_is_not_given(
+    run: Path, photographs: Path, tmp_path: Path, above: float | None, flagged: int
+) -> None:
+    # Gates that stop nothing, so that only the rule can.
+    networks, gates = load(run)
+    open_gates = replace(gates, low=gates.low - np.inf, high=gates.high + np.inf, limit=gates.limit + np.inf)
+    folds = [{"fold": fold, "cases": 6, "above": above, "none_answered": above is None} for fold in range(3)]
+    rules = {"calibrated": False, "risk": 0.05, "coverage": None, "folds": folds, "cases": []}
+    (run / "decisions.json").write_text(json.dumps(rules))
+    ruled, out = ensemble.read(run, device=CPU), tmp_path / "out"
+    found = files.find([photographs], out)
+    summary = stream.predict(ruled, open_gates, found, out, run=run, watcher=Counting())
+    assert summary == Summary(derived=2 - flagged, flagged=flagged, failed=1)
+    for row in rows(out):
+        assert (row["derived"] is None) == bool(flagged)
+        assert any("too unsure to be answered" in str(flag) for flag in row["flags"]) == bool(flagged)  # type: ignore[attr-defined]
+    # The folder was begun by this rule, and is not gone on with by none.
+    with pytest.raises(RunError):
+        stream.predict(networks, open_gates, found, out, run=run, watcher=Counting())
+
+
 def test_a_picture_of_another_kind_is_flagged_and_gets_no_diagnosis(run: Path, tmp_path: Path) -> None:
     (tmp_path / "odd").mkdir()
     Image.new("RGB", (60, 40)).save(tmp_path / "odd" / "black.png")

@@ -55,6 +55,21 @@ def test_likeness_is_told_only_where_the_networks_were_asked(run: FinishedRun) -
     assert "was not measured" in flags.Flags({}, found.unlike).said(run.ids[2])
 
 
+def test_answers_that_their_fold_found_too_unsure_are_flagged(run: FinishedRun) -> None:
+    unsure, sure = run.ids[:2]
+    assert flags.of_run(run).sent == frozenset()
+    cases = [{"case_id": case_id, "probabilities": [], "answered": case_id != unsure} for case_id in run.ids]
+    kept = {"calibrated": False, "risk": 0.05, "coverage": None, "folds": [], "cases": cases}
+    (run.path / "decisions.json").write_text(json.dumps(kept))
+    found = flags.of_run(run)
+    assert found.sent == {unsure}
+    assert "Flagged: too unsure to be answered, sent to a human" in found.said(unsure)
+    assert "too unsure" not in found.said(sure)
+    (run.path / "decisions.json").write_text("[]")
+    with pytest.raises(RunError, match=r"decisions\.json"):
+        flags.of_run(run)
+
+
 def test_a_damaged_case_is_a_flag_and_a_damaged_file_of_flags_an_error(run: FinishedRun) -> None:
     case_id = run.ids[0]
     (run.path / flags.FILE).unlink(missing_ok=True)

@@ -64,6 +64,16 @@ def test_filters_and_search_together(run: FinishedRun) -> None:
     assert worklist.matching(listed, status="done", derived=["none of them"]) == []
 
 
+def test_cases_sent_to_a_human_come_first_then_other_flags_then_the_least_certain(run: FinishedRun) -> None:
+    plain = [row.case_id for row in worklist.rows(run, [], [], "Ada", blinded=True, flags=NO_FLAGS)]
+    flags = Flags({plain[5]: ["too dark"], plain[7]: ["too dark"]}, None, frozenset({plain[3], plain[7]}))
+    listed = worklist.rows(run, [], [], "Ada", blinded=True, flags=flags)
+    rest = [case_id for case_id in plain if case_id not in {plain[3], plain[5], plain[7]}]
+    assert [row.case_id for row in listed] == [plain[3], plain[7], plain[5], *rest]
+    assert listed[0].flags == ("too unsure to be answered, sent to a human",)
+    assert [row.case_id for row in worklist.matching(listed, status="flagged")] == [plain[3], plain[7], plain[5]]
+
+
 def test_next_goes_on_from_the_top_and_ends_when_all_is_done(run: FinishedRun) -> None:
     listed = worklist.rows(run, [], [], "Ada", blinded=True, flags=NO_FLAGS)
     last, second = listed[-1], listed[1]

@@ -45,6 +45,32 @@ def test_treating_all_is_worth_nothing_at_the_prevalence() -> None:
     assert net_benefit(positive, np.full(40, 0.5), np.array([0.25])).treat_all == pytest.approx([0])
 
 
+@given(st.integers(0, 10_000), st.floats(0.01, 0.99))
+def test_a_stated_prevalence_weighs_sensitivity_and_specificity(seed: int, prevalence: float) -> None:
+    rng = np.random.default_rng(seed)
+    positive, probabilities = np.arange(45) % 3 == 0, rng.integers(0, 21, 45) / 20
+    found = net_benefit(positive, probabilities, THRESHOLDS, prevalence)
+    assert found.prevalence == prevalence
+    for threshold, benefit in zip(found.thresholds, found.method, strict=True):
+        sensitivity = (probabilities[positive] >= threshold).mean()
+        false_alarms = (probabilities[~positive] >= threshold).mean()
+        cost = threshold / (1 - threshold)
+        assert benefit == pytest.approx(sensitivity * prevalence - false_alarms * (1 - prevalence) * cost)
+    own = net_benefit(positive, probabilities, THRESHOLDS, 1 / 3)
+    assert own.method == pytest.approx(net_benefit(positive, probabilities, THRESHOLDS).method)
+
+
+@pytest.mark.parametrize("prevalence", [0.0, 1.0, -0.1, float("nan")])
+def test_an_impossible_prevalence_is_refused(prevalence: float) -> None:
+    with pytest.raises(StatisticsError, match="prevalence between 0 and 1"):
+        net_benefit(np.arange(4) < 2, np.full(4, 0.5), THRESHOLDS, prevalence)
+
+
+def test_a_prevalence_of_one_kind_of_cases_says_nothing() -> None:
+    with pytest.raises(StatisticsError, match="4 of 4 positive"):
+        net_benefit(np.ones(4, bool), np.full(4, 0.5), THRESHOLDS, 0.1)
+
+
 @pytest.mark.parametrize(
     ("positive", "probabilities", "thresholds", "found"),
     [

@@ -33,6 +33,7 @@ def trust(facts: Facts) -> Section:
             tuple(_row(_nearest(curve, wanted)) for wanted in _COVERAGES),
         ),
         *decided.inside(facts),
+        *decided.worth(facts),
     ]
     return Section("calibration", "How far its probabilities can be believed", tuple(blocks))
 
