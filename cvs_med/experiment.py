@@ -1,35 +1,21 @@
 """One cross-validation, from the photographs to predictions.csv; killed and started again, it goes on."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 
 from safetensors.torch import save
 
-from cvs_med import baselines, checkpoints, environment, run_folder, smaller_batch
-from cvs_med.decisions import Decision, Decisions, apply, decide
+from cvs_med import checkpoints, environment, run_folder, smaller_batch
+from cvs_med.answering import ONLY, Parts, Prepared, Setups, run_baselines, run_folds
 from cvs_med.errors import ProtocolError
 from cvs_med.evaluation import DatasetCard, Folds, read_json
-from cvs_med.folds import as_predictions, run_fold
-from cvs_med.inner import inner_answers
 from cvs_med.propagation import few_masks
 from cvs_med.protocol import Protocol, dump
-from cvs_med.protocol_sections import Inner
 from cvs_med.run_folder import RunFolder
-from cvs_med.selection import Choice, choose, record
-from cvs_med.setup import Machine, Observer, Setup, prepare, timed
+from cvs_med.setup import Machine, Observer, Setup, prepare
 from cvs_med.splits import k_folds
-from cvs_med.tables import Segmentation, write_bytes, write_predictions, write_segmentation
-from cvs_med.types import Floats, Prediction
-
-Parts = Sequence[tuple[Sequence[int], Sequence[int]]]
-
-Setups = Mapping[str, Setup]
-"""What the folds share, for each protocol that they choose from."""
-
-_ONLY = ""
-"""Name of the protocol of a run that chooses nothing."""
+from cvs_med.tables import write_bytes
 
 _BYTES_A_PIXEL = 24
 """Of a case's maps and overlay, before compression."""
@@ -70,27 +56,14 @@ def cross_validate(
         observer=observer,
         candidates=candidates,
     ) as (folder, run):
-        _run_folds(run, folder)
+        run_folds(run, folder)
         setup = next(iter(run.setups.values()))
-        _run_baselines(setup, folder, run.parts)
+        run_baselines(setup, folder, run.parts)
         facts = environment.describe(setup.fabric.device, setup.precision)
         facts |= _add_up(folder.path / "environment.json", [each.seconds for each in run.setups.values()])
         facts |= smaller_batch.recorded(folder.path)
         facts["peak memory, GB"] = round(environment.peak_memory_gigabytes(), 2)
         folder.write_json("environment.json", facts)
-
-
-@dataclass(frozen=True, slots=True)
-class Prepared:
-    """What a fold needs.
-
-    Attributes:
-        setups: what the folds share, for each protocol that they choose from.
-        parts: the cases that each fold learns from and answers for.
-    """
-
-    setups: Setups
-    parts: Parts
 
 
 @contextmanager
@@ -108,7 +81,7 @@ def begun(
     Raises:
         CvsMedError: see `cross_validate`.
     """
-    for each in (candidates or {_ONLY: protocol}).values():
+    for each in (candidates or {ONLY: protocol}).values():
         _require_labels_to_be_enough(each)
     if protocol.inner.select and not candidates:
         raise ProtocolError("Expected the protocols to choose from, found only their checksums in inner.select. Name "
@@ -148,7 +121,7 @@ def prepared(
             workers=machine.workers,
             observer=observer,
         )
-        for name, each in (candidates or {_ONLY: protocol}).items()
+        for name, each in (candidates or {ONLY: protocol}).items()
     }
     setup = next(iter(setups.values()))
     return Prepared(setups, _parts(setup, _dealt(setup)))
@@ -245,98 +218,3 @@ def describe(setups: Setups, folder: RunFolder) -> None:
         if each.network.frozen and not (place / "encoder.safetensors").exists():
             encoder = {key: value.contiguous() for key, value in each.network.encoder.state_dict().items()}
             write_bytes(place / "encoder.safetensors", save(encoder))
-
-
-@dataclass(frozen=True, slots=True)
-class Answered:
-    """What a fold gave.
-
-    Attributes:
-        predictions: for each test case.
-        segmentation: how well each was segmented, for a method with a map.
-        choice: which protocol was chosen inside; None where there was one only.
-        decision: what else was decided inside; None where nothing was asked for.
-    """
-
-    predictions: list[Prediction]
-    segmentation: list[Segmentation]
-    choice: Choice | None
-    decision: Decision | None
-
-
-def run_one(run: Prepared, folder: RunFolder, number: int) -> Answered:
-    """Run one fold, or read it if it is done; where protocols are to choose from, choose first."""
-    train, test = run.parts[number]
-    inside = folder.fold(number) / "inner"
-    choice = choose(run.setups, inside, number, train) if _ONLY not in run.setups else None
-    name = choice.chosen if choice else _ONLY
-    setup = run.setups[name]
-    setup.observer.stage(f"Fold {number + 1} of {len(run.parts)}: {len(train)} to learn from, {len(test)} to test")
-    taught = setup
-    if setup.protocol.masks.per_class and not folder.done(number):
-        taught = few_masks.taught(setup, folder.fold(number), number, train)
-    predictions, rows = run_fold(setup, folder.fold(number), number, train, test, taught)
-    asked, decision = setup.protocol.inner, None
-    if asked.decides:
-        setup.observer.stage(f"Fold {number + 1}: what its training part decides for these")
-        decision = decide(number, inner_answers(setup, inside / name, number, train), asked)
-    return Answered(predictions, rows, choice, decision)
-
-
-def _run_folds(run: Prepared, folder: RunFolder) -> None:
-    answered = [run_one(run, folder, number) for number in range(len(run.parts))]
-    # Folds that chose a protocol without a map still have their rows, which say that nothing is known.
-    rows = [
-        row
-        for each in answered
-        for row in each.segmentation
-        or [Segmentation(found.case_id, found.fold, None, None, None, None) for found in each.predictions]
-    ]
-    if any(row.predicted_fraction is not None for row in rows):
-        write_segmentation(folder.path / "segmentation.csv", rows)
-    if choices := [each.choice for each in answered if each.choice]:
-        folder.write_json("selection.json", record(choices))
-    setup = next(iter(run.setups.values()))
-    if setup.protocol.inner.decides:
-        folder.write_json("decisions.json", _decisions(setup.protocol.inner, answered).model_dump(mode="json"))
-    predictions = [row for each in answered for row in each.predictions]
-    write_predictions(folder.path / "predictions.csv", predictions, setup.dataset.class_names)
-
-
-def _decisions(asked: Inner, answered: Sequence[Answered]) -> Decisions:
-    decided = [(each.decision, each.predictions) for each in answered if each.decision]
-    return Decisions(
-        calibrated=asked.calibrate,
-        risk=asked.abstain_at_risk,
-        coverage=asked.coverage,
-        folds=[decision for decision, _ in decided],
-        cases=[case for decision, predictions in decided for case in apply(decision, predictions, asked)],
-    )
-
-
-def _run_baselines(setup: Setup, folder: RunFolder, parts: Parts) -> None:
-    """Write a table for every baseline that the data allow."""
-    setup.observer.stage("Trivial baselines on the same folds")
-    with timed(setup.seconds, "baselines"):
-        for name, guess in _baselines(setup).items():
-            predictions = [
-                row
-                for number, (train, test) in enumerate(parts)
-                for row in as_predictions(setup, number, test, guess(train, test))
-            ]
-            write_predictions(folder.baseline(name), predictions, setup.dataset.class_names)
-
-
-def _baselines(setup: Setup) -> dict[str, Callable[[Sequence[int], Sequence[int]], Floats]]:
-    labels, classes = setup.labels, setup.classes
-    everyone = range(len(labels))
-    chosen: dict[str, Callable[[Sequence[int], Sequence[int]], Floats]] = {
-        "majority": lambda _, test: baselines.majority(labels, everyone, test, classes)
-    }
-    # It learns from all masks, and reads those of the test part.
-    if all(setup.photographs.has_mask) and not setup.protocol.masks.per_class:
-        chosen["mask-area"] = lambda train, test: baselines.mask_area(setup.photographs, labels, train, test, classes)
-    if setup.protocol.method != "probe":
-        settings = setup.protocol.probe
-        chosen["probe"] = lambda train, test: baselines.probe(setup.features, settings, labels, train, test, classes)
-    return chosen

@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import Protocol as Interface
 from typing import TypeVar, cast
 
-from cvs_med import datasets, experiment, run_folder, sweep
-from cvs_med.experiment import Prepared
+from cvs_med import answering, datasets, experiment, run_folder, sweep
+from cvs_med.answering import Prepared
 from cvs_med.protocol import Protocol
 from cvs_med.run_folder import RunFolder
 from cvs_med.setup import Machine, Observer
@@ -73,7 +73,7 @@ class FoldTask:
         run = _remembered(key, lambda: self._prepare(observer))
         experiment.require_inputs(folder, run)
         setups = {name: replace(setup, observer=observer) for name, setup in run.setups.items()}
-        experiment.run_one(Prepared(setups, run.parts), folder, self.number)
+        answering.run_one(Prepared(setups, run.parts), folder, self.number)
 
     def _prepare(self, observer: Observer) -> Prepared:
         return experiment.prepared(

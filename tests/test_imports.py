@@ -27,7 +27,7 @@ FLOORS = (
         "sweep_table", "audit",
     },
     {
-        "setup", "folds", "experiment", "propagation", "comparison", "sweep", "sweep_masks", "transfer",
+        "setup", "folds", "answering", "experiment", "propagation", "comparison", "sweep", "sweep_masks", "transfer",
         "annotation_cost", "repeats", "inner", "selection", "tasks", "cluster", "tracking",
     },
     {"report"},
