@@ -27,7 +27,7 @@ FLOORS = (
         "annotation_cost", "repeats", "inner", "selection",
     },
     {"report", "review"},
-    {"prediction", "benchmark", "final_model", "export"},
+    {"prediction", "benchmark", "benchmark_monai", "final_model", "export"},
     {"cli"},
 )  # fmt: skip
 
