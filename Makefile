@@ -63,6 +63,8 @@ audit-dependencies: install .venv-supply/installed
 
 bench: install
 	$(BIN)/cvs-med bench train --dataset phantom
+	$(BIN)/cvs-med bench loader --dataset phantom
+	$(BIN)/cvs-med bench limits --dataset phantom
 
 docs: install
 	$(BIN)/python -m cvs_med.cli.reference > docs/cli.md

@@ -1,24 +1,21 @@
 """Speed as ratios of things measured in turn in one run: absolute times of a shared machine say little."""
 
 import json
-import math
 import statistics
 import tempfile
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
 
 import torch
 from lightning_fabric import Fabric
-from torch import Tensor
 from torch.nn.functional import cross_entropy
+from torch.utils.flop_counter import FlopCounterMode
 
-from cvs_med import cache, datasets, environment, losses
+from cvs_med import benchmark_monai, cache, datasets, environment, losses
 from cvs_med.augmentation import flips
 from cvs_med.batches import PhotographBatches
-from cvs_med.cache import Photographs
 from cvs_med.errors import CvsMedError
 from cvs_med.images import read_image
 from cvs_med.networks import Network, build_network
@@ -28,10 +25,16 @@ from cvs_med.protocol import Protocol
 from cvs_med.protocol import load as load_protocol
 from cvs_med.protocol_sections import Augmentation
 from cvs_med.training import build_optimiser
-from cvs_med.types import Output, OwnFile
+from cvs_med.types import OwnFile
 
 _STEPS = 4
 """Training steps that one round times."""
+
+_PRODUCTS = 4
+"""Products of matrices that one round times."""
+
+_PEAK_SIDE = {"cpu": 2048, "cuda": 8192}
+"""Side of these matrices: so large that a larger one is not faster."""
 
 _ONE_BY_ONE = 1000
 """Images that one round passes through per-image transforms; all of them would take minutes."""
@@ -91,8 +94,8 @@ def train(dataset: str, *, data_dir: Path | None, cache_dir: Path, workers: int,
     usual = _stepper(protocol, source, classes, precision, torch.channels_last)
     contiguous = _stepper(protocol, source, classes, "fp32", torch.contiguous_format)
     unchanged = _stepper(protocol, plain, classes, precision, torch.channels_last)
-    size = protocol.training.batch_size
-    trainer = _supervised_trainer(protocol, source)
+    size = _batch(protocol, source)
+    trainer = benchmark_monai.supervised_trainer(protocol, source, size, _STEPS)
     seconds = _alternate([usual, contiguous, unchanged, trainer], rounds)
     ours, slow, bare, engine = (statistics.median(times) / _STEPS for times in seconds)
     ratios = (
@@ -125,7 +128,8 @@ def loader(protocol: Protocol, *, data_dir: Path | None, cache_dir: Path, worker
         for start in range(0, count, size):
             source.training(chosen[start : start + size], generator)
 
-    seconds = _alternate([ours, _one_by_one(source.photographs, some, protocol.augmentation, size)], rounds)
+    single_file = benchmark_monai.one_by_one(source.photographs, some, protocol.augmentation, size)
+    seconds = _alternate([ours, single_file], rounds)
     batched, single = (statistics.median(times) for times in seconds)
     rates = count / batched, len(some) / single
     ratio = Ratio(f"{count} images in batches : MONAI one by one", *rates, rates[0] / rates[1], "images/s")
@@ -143,8 +147,7 @@ def step(
     Raises:
         CvsMedError: protocol or data are not as they should be, or the encoder is frozen, whose features are kept.
     """
-    if protocol.network.trainable != "all":
-        raise CvsMedError("Expected a protocol that trains the whole network, found a frozen encoder. Name another.")
+    _require_trained_whole(protocol)
     source = _source(protocol, torch.device(accelerator), data_dir, cache_dir, workers)
     precision = choose(protocol.training.precision, source.device)
     usual = _stepper(protocol, source, source.classes, precision, torch.channels_last)
@@ -153,6 +156,54 @@ def step(
     what = f"{protocol.network.backbone}, {_batch(protocol, source)} of {protocol.images.size} pixels, {precision}"
     ratio = Ratio(f"training step : bare network ({what})", ours, bare, ours / bare, "ms")
     return Result((ratio,), rounds, environment.describe(source.device, precision))
+
+
+def limits(
+    protocol: Protocol, *, data_dir: Path | None, cache_dir: Path, accelerator: str, workers: int, rounds: int
+) -> Result:
+    """Time the machine's fastest product of two matrices, and say what share of it a training step reaches.
+
+    The step's operations are those of convolutions and products in its forward and backward pass, as PyTorch counts
+    them; all else that it does is time without any.
+
+    Raises:
+        CvsMedError: protocol or data are not as they should be, or the encoder is frozen.
+    """
+    _require_trained_whole(protocol)
+    source = _source(protocol, torch.device(accelerator), data_dir, cache_dir, workers)
+    precision = choose(protocol.training.precision, source.device)
+    steps = _stepper(protocol, source, source.classes, precision, torch.channels_last)
+    with FlopCounterMode(display=False) as counter:
+        steps()
+    work = counter.get_total_flops() / 1e9
+    side = _PEAK_SIDE[source.device.type]
+    product, product_32 = (_product(side, source.device, numbers) for numbers in (torch.bfloat16, torch.float32))
+    seconds = _alternate([steps, product, product_32], rounds)
+    ours, peak, peak_32 = (statistics.median(times) for times in seconds)
+    rates = work / ours, _PRODUCTS * 2 * side**3 / 1e9 / peak, _PRODUCTS * 2 * side**3 / 1e9 / peak_32
+    used = rates[1] if precision == "bf16" else rates[2]
+    ratios = (
+        Ratio(f"training step, {precision} : matrix products", rates[0], used, rates[0] / used, "GFLOP/s"),
+        Ratio("matrix products, bf16 : fp32", rates[1], rates[2], rates[1] / rates[2], "GFLOP/s"),
+    )
+    return Result(ratios, rounds, environment.describe(source.device, precision))
+
+
+def _product(side: int, device: torch.device, numbers: torch.dtype) -> Callable[[], None]:
+    """Give a function that multiplies two square matrices a few times."""
+    left, right = (torch.ones(side, side, device=device, dtype=numbers) for _ in range(2))
+    into = torch.empty_like(left)
+
+    def products() -> None:
+        for _ in range(_PRODUCTS):
+            torch.mm(left, right, out=into)
+
+    return products
+
+
+def _require_trained_whole(protocol: Protocol) -> None:
+    if protocol.network.trainable != "all":
+        raise CvsMedError("Expected a protocol that trains the whole network, found a frozen encoder. Name another.")
 
 
 def _source(
@@ -165,80 +216,6 @@ def _source(
     photographs = cache.load(cases, size=images.size, crop=images.crop, folder=cache_dir, workers=workers)
     labels = torch.tensor([case.label for case in cases])
     return PhotographBatches(photographs, labels, len(kind.class_names), protocol.augmentation, device)
-
-
-def _one_by_one(
-    photographs: Photographs, chosen: Sequence[int], settings: Augmentation, size: int
-) -> Callable[[], None]:
-    """Give a function that passes images through one dictionary transform each, and puts them into batches."""
-    batches = _dictionaries(photographs, chosen, settings, size)
-
-    def passing() -> None:
-        for _ in batches:
-            pass
-
-    return passing
-
-
-def _dictionaries(photographs: Photographs, chosen: Sequence[int], settings: Augmentation, size: int) -> Any:  # noqa: ANN401 - MONAI ships no types
-    """Give a loader of batches of images, masks and numbers of cases, each image with a transform of its own."""
-    from monai.data.dataloader import DataLoader
-    from monai.data.dataset import Dataset
-    from monai.transforms.compose import Compose
-    from monai.transforms.intensity.dictionary import RandGaussianNoised, ScaleIntensityRanged
-    from monai.transforms.spatial.dictionary import RandAffined, RandFlipd
-
-    keys, side = ["image", "mask"], photographs.images.shape[-1]
-    axes = [axis for axis, name in enumerate(("vertical", "horizontal")) if name in settings.flip]
-    affine = RandAffined(keys, prob=1, rotate_range=math.radians(settings.turn), scale_range=(settings.zoom,) * 2,
-                         translate_range=(settings.shift * side,) * 2, padding_mode="zeros")  # fmt: skip
-    transform = Compose([
-        ScaleIntensityRanged(keys, a_min=0, a_max=255, b_min=0, b_max=1),
-        *(RandFlipd(keys, prob=0.5, spatial_axis=axis) for axis in axes),
-        *([affine] if settings.turn or settings.zoom or settings.shift else []),
-        *([RandGaussianNoised(["image"], prob=1, std=settings.noise)] if settings.noise else []),
-    ])  # fmt: skip
-    items = [
-        {"image": photographs.images[case], "mask": photographs.foreground[case][None], "case": case} for case in chosen
-    ]
-    return DataLoader(Dataset(items, transform), batch_size=size, num_workers=0)
-
-
-def _supervised_trainer(protocol: Protocol, source: PhotographBatches) -> Callable[[], None]:
-    """Build a network and give a function that trains it for a few steps as a user of MONAI's engines would.
-
-    Network, losses and optimiser are ours, and so is the field of view, which is not transformed; mirroring, turns,
-    zoom, shift and noise are the transforms', and colour is left out.
-    """
-    try:
-        import ignite  # noqa: F401 - without it MONAI gives a stand-in that fails only when it is used
-        from monai.engines.trainer import SupervisedTrainer
-    except ImportError as error:
-        raise CvsMedError(
-            "Expected pytorch-ignite, which MONAI's trainer rests on, found none. Install cvs-med[bench]."
-        ) from error
-    torch.manual_seed(0)
-    network = build_network(protocol, source.classes).train()
-    optimiser = build_optimiser(network, protocol.training)
-    size = _batch(protocol, source)
-    batches = _dictionaries(source.photographs, list(range(size)) * _STEPS, protocol.augmentation, size)
-
-    def prepare(batch: dict[str, Tensor], device: torch.device, non_blocking: bool, **_: object) -> tuple[Any, ...]:
-        labels = source.labels[batch["case"]]
-        inside = source.photographs.field_of_view[batch["case"]].float() / 255
-        label_map = (batch["mask"].as_tensor()[:, 0] >= 0.5) * (labels + 1)[:, None, None]  # type: ignore[attr-defined]
-        return batch["image"].as_tensor(), (label_map, labels, inside), (inside,), {}  # type: ignore[attr-defined]
-
-    def loss(output: Output, target: tuple[Tensor, Tensor, Tensor]) -> Tensor:
-        return losses.total(output, *target, protocol.loss)["loss"]
-
-    def steps() -> None:
-        SupervisedTrainer(
-            device=source.device, max_epochs=1, train_data_loader=batches, network=network, optimizer=optimiser,
-            loss_function=loss, prepare_batch=prepare,
-        ).run()  # fmt: skip
-
-    return steps
 
 
 def _bare(protocol: Protocol, source: PhotographBatches, precision: str) -> Callable[[], None]:

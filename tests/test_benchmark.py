@@ -8,7 +8,7 @@ import pytest
 import torch
 from click.testing import CliRunner
 
-from cvs_med import benchmark
+from cvs_med import benchmark, benchmark_monai
 from cvs_med.cache import load as load_photographs
 from cvs_med.cli import main
 from cvs_med.datasets import get
@@ -73,7 +73,7 @@ def test_without_any_change_both_ways_give_the_same_pixels(
     monkeypatch.setattr(DataLoader, "__iter__", heard)
     cases = [case for case in get("mnist").cases(mnist) if case.part == "train"]
     photographs = load_photographs(cases, size=28, crop="none", folder=tmp_path, workers=1)
-    benchmark._one_by_one(photographs, [3, 1, 2], Augmentation(flip=()), 2)()
+    benchmark_monai.one_by_one(photographs, [3, 1, 2], Augmentation(flip=()), 2)()
     images, masks = (torch.cat([batch[name] for batch in seen]) for name in ("image", "mask"))
     torch.testing.assert_close(images.as_tensor(), photographs.images[[3, 1, 2]] / 255, atol=1e-5, rtol=0)
     torch.testing.assert_close(masks.as_tensor()[:, 0], photographs.foreground[[3, 1, 2]] / 255, atol=1e-5, rtol=0)
@@ -108,18 +108,27 @@ def test_the_trainer_beside_ours_takes_as_many_steps_with_the_same_losses(
     mnist: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     taken: list[float] = []
-    real = benchmark.losses.total
+    real = benchmark_monai.losses.total
 
     def heard(*given: object) -> dict[str, torch.Tensor]:
         parts = real(*given)
         taken.append(parts["loss"].item())
         return parts
 
-    monkeypatch.setattr(benchmark.losses, "total", heard)
+    monkeypatch.setattr(benchmark_monai.losses, "total", heard)
     protocol = load("paper/mnist-wideresnet", [*TINY, "training.learning_rate=0.02", "augmentation.turn=0"])
     source = benchmark._source(protocol, torch.device("cpu"), mnist, tmp_path, 1)
-    steps = benchmark._supervised_trainer(protocol, source)
+    steps = benchmark_monai.supervised_trainer(protocol, source, 4, 4)
     for _ in range(3):
         steps()
     assert len(taken) == 12
     assert sum(taken[-4:]) < sum(taken[:4])
+
+
+def test_the_machine_s_limits_stand_beside_what_a_step_reaches(mnist: Path, tmp_path: Path) -> None:
+    result = benchmark.limits(
+        load("paper/mnist-wideresnet", TINY), data_dir=mnist, cache_dir=tmp_path, accelerator="cpu", workers=1, rounds=1
+    )
+    step, products = result.ratios
+    assert 0 < step.ratio < 1
+    assert step.other == products.other  # The step is of 32 bits.

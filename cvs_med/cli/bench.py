@@ -16,7 +16,7 @@ def bench() -> None:
 @click.option("--rounds", type=click.IntRange(1), default=5, show_default=True, help="Alternating rounds.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON instead of a table.")
 def train(dataset: str, data_dir: Path | None, rounds: int, as_json: bool) -> None:
-    """Compare a training step as it is done with 32 bits and contiguous memory, and with no augmentation."""
+    """Compare a training step with a plain loop in 32 bits, MONAI's SupervisedTrainer, and no augmentation."""
     from cvs_med import benchmark
     from cvs_med.cli.machine import cache_folder, keep_memory, workers
 
@@ -75,6 +75,35 @@ def step(
     fields = {"dataset": dataset, "network.backbone": backbone, "training.batch_size": batch_size}
     chosen = load(protocol or asked.usual(dataset, accelerator(device)), asked.settings(fields, ()))
     result = benchmark.step(
+        chosen,
+        data_dir=data_dir,
+        cache_dir=cache_folder(),
+        accelerator=accelerator(device),
+        workers=workers(),
+        rounds=rounds,
+    )
+    click.echo(result.to_json() if as_json else result.to_table())
+
+
+@bench.command()
+@click.option("--dataset", required=True, help="Name of the data set, such as phantom.")
+@click.option("--data-dir", type=click.Path(path_type=Path, file_okay=False), help="Its folder.")
+@click.option("--protocol", help="Protocol by name or file.  [default: that of the data set]")
+@click.option("--device", type=click.Choice(["auto", "cpu", "cuda"]), default="auto", help="Where to compute.")
+@click.option("--rounds", type=click.IntRange(1), default=5, show_default=True, help="Alternating rounds.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON instead of a table.")
+def limits(
+    dataset: str, data_dir: Path | None, protocol: str | None, device: str, rounds: int, as_json: bool
+) -> None:
+    """Measure the machine's fastest matrix products, and what share of them a training step reaches."""
+    from cvs_med import benchmark
+    from cvs_med.cli import asked
+    from cvs_med.cli.machine import accelerator, cache_folder, keep_memory, workers
+    from cvs_med.protocol import load
+
+    keep_memory()
+    chosen = load(protocol or asked.usual(dataset, accelerator(device)), asked.settings({"dataset": dataset}, ()))
+    result = benchmark.limits(
         chosen,
         data_dir=data_dir,
         cache_dir=cache_folder(),

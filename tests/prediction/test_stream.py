@@ -144,14 +144,14 @@ def test_an_answer_below_the_runs_thresholds_is_not_given(
     (run / "decisions.json").write_text(json.dumps(rules))
     ruled, out = ensemble.read(run, device=CPU), tmp_path / "out"
     found = files.find([photographs], out)
-    summary = stream.predict(ruled, open_gates, found, out, run=run, watcher=Counting())
+    summary = stream.predict(ruled, open_gates, found, out, watcher=Counting())
     assert summary == Summary(derived=2 - flagged, flagged=flagged, failed=1)
     for row in rows(out):
         assert (row["derived"] is None) == bool(flagged)
         assert any("too unsure to be answered" in str(flag) for flag in row["flags"]) == bool(flagged)  # type: ignore[attr-defined]
     # The folder was begun by this rule, and is not gone on with by none.
     with pytest.raises(RunError):
-        stream.predict(networks, open_gates, found, out, run=run, watcher=Counting())
+        stream.predict(networks, open_gates, found, out, watcher=Counting())
 
 
 def test_a_picture_of_another_kind_is_flagged_and_gets_no_diagnosis(run: Path, tmp_path: Path) -> None:
