@@ -30,7 +30,7 @@ TOLERANCE: Final = 1e-4
 Of what has no bounds, as a share of the largest.
 """
 _UNBOUNDED: Final = ("evidence", "scores", "pooled")
-"""Logits, or sums and shares of them: a network of large weights has them in the thousands, with as many fewer digits."""
+"""Logits, or sums and shares of them: large weights make them thousands, with as many fewer digits."""
 _CROPS: Final = {
     "field_of_view": "cropped to its field of view, ",
     "disc": "cropped to a square around the optic disc as cvs_med.disc finds it, ",
