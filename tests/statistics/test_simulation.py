@@ -3,7 +3,7 @@
 Cases are drawn in the shape of HRF unless said otherwise: 45 photographs of 28 sittings, 17 of them with two.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import numpy as np
 import pytest
@@ -15,7 +15,7 @@ from cvs_med.statistics.bootstrap import Method, cluster_bootstrap
 from cvs_med.statistics.clusters import mean_by_group, wilson_by_group
 from cvs_med.statistics.conformal import calibrate, prediction_sets
 from cvs_med.statistics.cross_validation import corrected_resampled_t
-from cvs_med.statistics.intervals import Interval, wilson
+from cvs_med.statistics.intervals import Interval, clopper_pearson, wilson
 from cvs_med.statistics.paired import mcnemar_exact, sign_flip_test
 from cvs_med.statistics.roc import auroc, delong, delong_test
 from cvs_med.statistics.selective import assured_threshold
@@ -42,6 +42,19 @@ def _quality(seed: int, count: int, groups: np.ndarray, alike: float) -> Iterato
 def _covered(intervals: list[Interval | None], true: float) -> float:
     """Give the share of intervals that hold the truth; a missing one does not."""
     return float(np.mean([interval is not None and interval.low <= true <= interval.high for interval in intervals]))
+
+
+def _counted(interval: Callable[[int, int], Interval], share: float, n: int) -> float:
+    counts = np.random.default_rng(19).binomial(n, share, size=5000)
+    return _covered([interval(int(count), n) for count in counts], share)
+
+
+@pytest.mark.parametrize("n", [45, 90])
+@pytest.mark.parametrize("share", [0.6, 0.7, 0.8, 0.9])
+def test_wilson_covers_and_clopper_pearson_is_never_short(share: float, n: int) -> None:
+    assert 0.93 <= _counted(wilson, share, n) <= 0.97
+    # The counts are drawn: a coverage of just 95 % may come out a little below it.
+    assert _counted(clopper_pearson, share, n) >= 0.95 - 0.006
 
 
 def _wilson_by_group(accuracy: float, alike: float) -> float:
@@ -94,8 +107,9 @@ def test_the_accelerated_bootstrap_covers_with_28_groups(accuracy: float) -> Non
     assert 0.93 <= _bootstrap_accuracy(accuracy, "bca") <= 0.97
 
 
-def test_the_percentile_bootstrap_covers_with_112_groups() -> None:
-    assert 0.93 <= _bootstrap_accuracy(0.8, "percentile", times=4) <= 0.97
+@pytest.mark.parametrize(("accuracy", "times"), [(0.7, 1), (0.8, 1), (0.8, 4)])
+def test_the_percentile_bootstrap_covers_an_accuracy_with_28_and_112_groups(accuracy: float, times: int) -> None:
+    assert 0.93 <= _bootstrap_accuracy(accuracy, "percentile", times) <= 0.97
 
 
 def _bootstrap_area(area: float, method: Method) -> float:
@@ -156,14 +170,20 @@ def test_kappa_is_covered(kappa: float, weights: Weights, n: int) -> None:
     assert 0.93 <= _covered(found, kappa) <= 0.97
 
 
-def test_conformal_sets_cover_as_promised_from_45_cases() -> None:
+def _conformal(coverage: float) -> float:
     rng, covered = np.random.default_rng(9), []
     for _ in range(2000):
         probabilities = softmax(rng.normal(0, 2, (145, 3)), axis=1)
         labels = (rng.random((145, 1)) > probabilities.cumsum(axis=1)[:, :-1]).sum(axis=1)
-        sets = prediction_sets(probabilities[45:], calibrate(labels[:45], probabilities[:45], 0.9))
+        sets = prediction_sets(probabilities[45:], calibrate(labels[:45], probabilities[:45], coverage))
         covered.append(sets[np.arange(100), labels[45:]].mean())
-    assert np.mean(covered) == pytest.approx(42 / 46, abs=0.005)
+    return float(np.mean(covered))
+
+
+@pytest.mark.parametrize(("coverage", "ranks"), [(0.9, 42), (0.95, 44)])
+def test_conformal_sets_cover_as_promised_from_45_cases(coverage: float, ranks: int) -> None:
+    # Of 46 exchangeable cases the new one is equally likely to have each rank: the promise, rounded up to a rank.
+    assert _conformal(coverage) == pytest.approx(ranks / 46, abs=0.005)
 
 
 def test_an_assured_risk_is_kept_as_often_as_promised() -> None:
@@ -255,3 +275,44 @@ def test_the_corrected_t_test_keeps_its_level_and_the_plain_one_does_not() -> No
     # As many training cases as you like leave no correction.
     plain = [corrected_resampled_t(differences, ratio=0).p for differences in experiments]
     assert np.mean([p is not None and p <= 0.05 for p in plain]) > 0.4
+
+
+def _features(rng: np.random.Generator, groups: np.ndarray, shift: float, alike: float) -> np.ndarray:
+    """Draw five features; those of a group resemble each other, and the first tells the class, groups' turn by turn."""
+    shared, own = rng.normal(size=(groups.max() + 1, 5))[groups], rng.normal(size=(groups.size, 5))
+    features = np.sqrt(alike) * shared + np.sqrt(1 - alike) * own
+    features[:, 0] += shift * (groups % 2)
+    return features
+
+
+def _repeated_accuracies(rng: np.random.Generator, shift: float, alike: float) -> np.ndarray:
+    """Cross-validate a nearest-mean classifier on 45 cases of 28 sittings; five times five folds, by sittings."""
+    groups, right = _sittings(), np.empty((5, 5))
+    features = _features(rng, groups, shift, alike)
+    for repeat in range(5):
+        folds = (rng.permutation(28) % 5)[groups]
+        right[repeat] = [_nearest_mean_right(features, groups % 2, folds == fold) for fold in range(5)]
+    return right
+
+
+def _expected_accuracy(rng: np.random.Generator, shift: float, alike: float) -> float:
+    """Train on four fifths of the sittings, as every fold does, and test on a thousand new people; in the mean."""
+    groups, found = _sittings(), []
+    for _ in range(1500):
+        kept = rng.permutation(28)[groups] % 5 > 0
+        features = np.concatenate(
+            [_features(rng, groups, shift, alike)[kept], _features(rng, np.arange(1000), shift, 0.0)]
+        )
+        labels = np.concatenate([groups[kept], np.arange(1000)]) % 2
+        found.append(_nearest_mean_right(features, labels, np.arange(labels.size) >= kept.sum()))
+    return float(np.mean(found))
+
+
+@pytest.mark.parametrize(("shift", "alike"), [(1.0, 0.0), (1.5, 0.0), (2.0, 0.0), (1.5, 0.5), (1.5, 0.8)])
+def test_the_corrected_t_interval_covers_an_accuracy_over_five_times_five_grouped_folds(
+    shift: float, alike: float
+) -> None:
+    rng = np.random.default_rng(20)
+    expected = _expected_accuracy(rng, shift, alike)
+    found = [corrected_resampled_t(_repeated_accuracies(rng, shift, alike), ratio=9 / 36) for _ in range(1000)]
+    assert 0.93 <= _covered([test.interval for test in found], expected) <= 0.97
