@@ -46,10 +46,10 @@ def _page(chosen: list[Row]) -> list[Row]:
     pages = -(-len(chosen) // _PAGE)
     said = "Flagged first, then least certain. Click a row to open the case."
     if pages == 1:
-        st.caption(f"{len(chosen)} cases. {said}")
+        st.markdown(f"{len(chosen)} cases. {said}")
         return chosen
     number = st.number_input(f"Page of {pages}", 1, pages, 1, width=160)
-    st.caption(f"{len(chosen)} cases. {said}")
+    st.markdown(f"{len(chosen)} cases. {said}")
     return chosen[_PAGE * (number - 1) : _PAGE * number]
 
 

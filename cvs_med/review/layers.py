@@ -115,12 +115,9 @@ def _enlarged(plane: Array) -> Array:
 
 
 def _outline(mask: Mask) -> Mask:
-    """Keep the pixels of a mask that touch a pixel outside it."""
-    inner = mask.copy()
-    inner[1:] &= mask[:-1]
-    inner[:-1] &= mask[1:]
-    inner[:, 1:] &= mask[:, :-1]
-    inner[:, :-1] &= mask[:, 1:]
+    """Keep the pixels of a mask that touch a pixel outside it, or the edge of the picture."""
+    around = np.pad(mask, 1)
+    inner = around[:-2, 1:-1] & around[2:, 1:-1] & around[1:-1, :-2] & around[1:-1, 2:]
     return mask & ~inner
 
 
