@@ -32,14 +32,14 @@ def show() -> None:
     # The next two are made meanwhile, so that the next one's pictures can be sent along with this one's.
     ahead = [desk.ready(session.run().ids[number - 1]) for number in rest[:2]]
     _look(row, screen, ahead[0] if ahead else None)
-    st.caption("  \n".join(screen.reasons))
+    st.markdown("  \n".join(screen.reasons))
 
 
 def _header(row: Row, listed: list[Row], before: int | None, after: int | None) -> None:
     title, back, skip, mask = st.columns([5, 1, 1, 1], vertical_alignment="center")
     done = sum(other.done for other in listed)
     title.markdown(f"#### {row.title}")
-    title.caption(f"{done} of {len(listed)} answered{', blinded' if session.blinded() else ''}")
+    title.markdown(f"{done} of {len(listed)} answered{', blinded' if session.blinded() else ''}")
     back.button(
         "Back", shortcut="B", disabled=before is None, on_click=session.open_case, args=(before,), width="stretch"
     )

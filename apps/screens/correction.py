@@ -71,7 +71,7 @@ def _correct(row: Row, photograph: Photograph, seen: Mask) -> None:
 def _save(row: Row, before: Mask, now: Mask, seen: Mask, start: str, count: int, drawing: str) -> None:
     counts = (int((before & seen).sum()), int((now & seen).sum()), int(seen.sum()))
     st.markdown(findings.covered(*counts, session.run().card.foreground))
-    st.caption(f"{count} strokes, not saved yet" if count else "Nothing drawn yet")
+    st.markdown(f"{count} strokes, not saved yet" if count else "Nothing drawn yet")
     if st.button("Save", type="primary", shortcut="S", disabled=not count, width="stretch"):
         session_state = st.session_state
         corrections.save(
@@ -87,4 +87,4 @@ def _save(row: Row, before: Mask, now: Mask, seen: Mask, start: str, count: int,
 def _history(row: Row, versions: list[MaskVersion]) -> None:
     own = [version for version in versions if version.case_id == row.case_id]
     for number, version in reversed(list(enumerate(own, start=1))):
-        st.caption(f"Version {number} by {version.reader}, {version.drawn_at[:16].replace('T', ' ')} UTC")
+        st.markdown(f"Version {number} by {version.reader}, {version.drawn_at[:16].replace('T', ' ')} UTC")

@@ -85,7 +85,7 @@ def sign_in() -> bool:
                 st.error(str(error))
             else:
                 st.rerun()
-    st.caption("For research. Not a medical device.")
+    st.markdown("For research. Not a medical device.")
     return False
 
 
@@ -102,7 +102,7 @@ def _logged_in() -> bool:
     st.session_state.pop("reader", None)
     st.title("Who is reading?")
     st.button("Log in", type="primary", on_click=st.login)
-    st.caption("For research. Not a medical device.")
+    st.markdown("For research. Not a medical device.")
     return False
 
 
@@ -147,7 +147,7 @@ def _sidebar() -> None:
             help="Hide the reference and the file's name, which may tell it, until you have answered a case.",
         )
         if not admin():
-            st.caption("You see your own reviews; an admin sees those of all.")
+            st.markdown("You see your own reviews; an admin sees those of all.")
         if launch.settings().login:
             st.button("Log out", on_click=st.logout)
         elif st.button("Change reader"):
@@ -155,7 +155,7 @@ def _sidebar() -> None:
                 st.session_state.pop(name, None)
             st.query_params.clear()
             st.rerun()
-        st.caption(f"Run: {run().name}. For research, not a medical device.")
+        st.markdown(f"Run: {run().name}. For research, not a medical device.")
 
 
 def reader() -> str:

@@ -22,12 +22,12 @@ def show() -> None:
         return
     unhidden = not session.blinded() or done
     if not unhidden:
-        st.caption("You read blinded: the comparison with the reference appears when you have answered all cases.")
+        st.markdown("You read blinded: the comparison with the reference appears when you have answered all cases.")
     found = summary.summarise(run, answers, with_reference=unhidden)
     st.dataframe([_reader(reader, len(run.ids)) for reader in found.readers], hide_index=True)
     st.markdown("##### Agreement")
     st.dataframe([_comparison(comparison) for comparison in found.comparisons], hide_index=True)
-    st.caption(
+    st.markdown(
         "Cohen's kappa: 1 is full agreement, 0 what chance gives. Cases on which a reader could not tell are left out."
     )
     _matrix(found.comparisons)

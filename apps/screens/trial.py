@@ -36,7 +36,7 @@ def show() -> None:
     )
     if file is None:
         session.forget_trial()
-        st.caption("It is answered on this machine and forgotten when you leave the page, unless you keep it.")
+        st.markdown("It is answered on this machine and forgotten when you leave the page, unless you keep it.")
         return
     try:
         _answer(file.name, file.getvalue())
@@ -58,7 +58,7 @@ def _answer(name: str, content: bytes) -> None:
     else:
         st.markdown(f"**The networks say {tried.row.derived}** ({screen.diagnosis})")
     viewer.look(f"trial {handed_in.sha256}", screen.photograph, screen.layers, None)
-    st.caption("  \n".join(screen.reasons[1:] if tried.row.flags else screen.reasons))
+    st.markdown("  \n".join(screen.reasons[1:] if tried.row.flags else screen.reasons))
     _offer_to_keep()
 
 

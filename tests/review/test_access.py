@@ -28,7 +28,8 @@ def test_this_machine_is_always_served(address: str) -> None:
     access.require_safe(address, login=False)
 
 
-def test_a_login_is_configured_wholly_or_not_at_all(tmp_path: Path) -> None:
+def test_a_login_is_configured_wholly_or_not_at_all(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(access, "find_spec", lambda _: object())
     assert not access.login_configured([tmp_path])
     file = tmp_path / "secrets.toml"
     file.write_text("other = 1")
