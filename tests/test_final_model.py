@@ -7,8 +7,10 @@ import torch
 from click.testing import CliRunner
 
 from cvs_med.cli import main
+from cvs_med.decisions import Decided, Decision, Decisions
 from cvs_med.evaluation import measure_run
 from cvs_med.prediction import ensemble, gate_file
+from cvs_med.tables import read_predictions
 
 
 @pytest.fixture(scope="module")
@@ -39,6 +41,22 @@ def test_a_final_model_answers_and_states_what_its_cross_validation_found(
     assert not (out / "checkpoint.pt").exists()
     asked = ["predict", "--run", str(out), "--out", str(tmp_path / "answers"), str(phantom_folder / "images")]
     assert CliRunner().invoke(main, asked).exit_code == 0
+
+
+def test_a_final_model_abstains_as_its_cross_validation_decided(
+    cross_validation: Path, phantom_folder: Path, tmp_path: Path
+) -> None:
+    cv, out = Path(shutil.copytree(cross_validation, tmp_path / "cv")), tmp_path / "model"
+    rows = read_predictions(cv / "predictions.csv", measure_run(cv).class_names)
+    cases = [Decided(case_id=row.case_id, probabilities=row.probabilities, answered=False) for row in rows]
+    folds = [Decision(fold=fold, cases=6, above=0.75) for fold in range(3)]
+    kept = Decisions(calibrated=False, risk=0.05, coverage=None, folds=folds, cases=cases)
+    (cv / "decisions.json").write_text(kept.model_dump_json())
+    code, said = train(cv, phantom_folder, out)
+    assert code == 0, said
+    rule = ensemble.read(out, device=torch.device("cpu")).abstention
+    assert rule is not None
+    assert (rule.temperature, rule.above) == (1.0, 0.75)
 
 
 def test_a_cross_validation_of_something_else_is_refused(

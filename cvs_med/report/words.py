@@ -175,7 +175,8 @@ def _abstained(found: Abstained) -> str:
     return (
         f"{rule}{counted(found.answered)} images are answered, and {sentence(found.wrong, 'answers')} are "
         f"wrong{_by_group(found.wrong_by_group)}. The rest goes to a human: of these, "
-        f"{counted(found.wrong_among_sent)} would have been wrong.{without}"
+        f"{counted(found.wrong_among_sent)} would have been wrong. A threshold that was chosen to look good on so few "
+        f"answers promises nothing: new answers are wrong more often.{without}"
     )
 
 
