@@ -1,11 +1,12 @@
 """What the probes found: a guess beside chance for each, corrected over all of them, and said in words."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal, TypeAlias, get_args
 
 import numpy as np
 
+from cvs_med.audit.carriers import Carrier, carriers
 from cvs_med.audit.guessing import Deal, design, guess, permutation_p, units
 from cvs_med.audit.sample import Measures, Probe
 from cvs_med.audit.settings import Spread, spread
@@ -17,9 +18,10 @@ from cvs_med.types import Case, Floats
 
 LEVEL = 0.05
 
-Grade: TypeAlias = Literal["found", "suspect", "not found", "same", "absent"]
-"""`found`: after correction over all probes; `suspect`: only without it, by the guess or by the count of settings;
-`not found`: by neither, which is no proof of absence; `same`: alike in all images; `absent`: nothing to measure."""
+Grade: TypeAlias = Literal["found", "carrier", "suspect", "not found", "same", "absent"]
+"""`found`: after correction over all probes; `carrier`: not by itself, but it is in the pixels and follows a date or a
+camera that is found; `suspect`: only without correction, by the guess or by the count of settings; `not found`: by
+neither, which is no proof of absence; `same`: alike in all images; `absent`: nothing to measure."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +68,7 @@ def find(
     cases: Sequence[Case],
     every: Sequence[Deal],
     class_names: Sequence[str],
+    seed: int,
 ) -> list[Finding]:
     """Let every probe guess, and rank the findings: the surest first.
 
@@ -75,6 +78,7 @@ def find(
         cases: N cases.
         every: the true deal and the permuted ones, see `guessing.deals`.
         class_names: P names.
+        seed: of the exchanges that carriers are held against.
     """
     columns = {probe.name: design(measured[probe.name]) for probe in probes}
     asked = [probe.name for probe in probes if columns[probe.name].shape[1]]
@@ -88,7 +92,20 @@ def find(
         made = _guess(columns[probe.name], cases, every[0], len(class_names), *adjusted[probe.name])
         counted = spread(measured[probe.name], every, class_names)
         findings.append(_finding(probe, made, counted, class_names))
-    return sorted(findings, key=_rank)
+    found = [each.probe.name for each in findings if each.grade == "found"]
+    links = carriers(columns, found, cases, permutations=len(every) - 1, seed=seed)
+    return sorted((_linked(each, links.get(each.probe.name)) for each in findings), key=_rank)
+
+
+def _linked(finding: Finding, link: Carrier | None) -> Finding:
+    if link is None or link.p > LEVEL:
+        return finding
+    counts = f" ({finding.spread.counts})" if finding.spread else ""
+    verdict = (
+        f"A way into the pixels for the {link.follows}, which gives the label away: {finding.probe.title}{counts}; it "
+        f"follows the {link.follows} within the classes too (p is {link.p:.3f})."
+    )
+    return replace(finding, grade="carrier", verdict=verdict)
 
 
 def _rank(finding: Finding) -> tuple[float, ...]:

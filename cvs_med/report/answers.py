@@ -135,6 +135,8 @@ def _audited(facts: Facts) -> str:
         return ""
     found = [each.probe for each in facts.audit.graded("found")]
     told = f"the label can be guessed from {words.listed(found)}" if found else "no shortcut was found"
+    if carriers := [each.probe for each in facts.audit.graded("carrier")]:
+        told += f"; the date or the camera is carried into the pixels by {words.listed(carriers)}"
     return f"Shortcut audit of the data set: {told}."
 
 

@@ -51,6 +51,9 @@ def heading(audit: Audit) -> str:
 def sentences(audit: Audit) -> list[str]:
     """Say in words what was found, with what to do about it."""
     told = [f"{each.verdict} {each.probe.advice}" for each in audit.findings if each.grade == "found"]
+    carried = [each.verdict for each in audit.findings if each.grade == "carrier"]
+    if carried:
+        carried.append("Make what carries a date or a camera alike in all images, and see whether the result stays.")
     suspects = [each.verdict for each in audit.findings if each.grade == "suspect"]
     if suspects:
         suspects.append("A suspect is no finding: chance makes one of about every twentieth probe.")
@@ -58,7 +61,7 @@ def sentences(audit: Audit) -> list[str]:
         asked = sum(each.guess is not None for each in audit.findings)
         told.append(f"None of {asked} probes was shown to guess the label better than chance.")
     counted = [each.verdict for each in audit.findings if each.grade == "not found" and each.spread]
-    return [*told, *suspects, *counted, duplicates(audit), audit.groups.sentence(), _by_chance(audit), CAVEAT]
+    return [*told, *carried, *suspects, *counted, duplicates(audit), audit.groups.sentence(), _by_chance(audit), CAVEAT]
 
 
 def _by_chance(audit: Audit) -> str:

@@ -1,6 +1,7 @@
 """The audit on synthetic photographs: nothing where nothing is planted, and each planted shortcut."""
 
 import dataclasses
+import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -16,6 +17,8 @@ from cvs_med.audit.sittings import count_groups
 from cvs_med.datasets import get, phantom
 from cvs_med.datasets.phantom.shortcuts import Shortcut
 from cvs_med.types import Case
+
+REAL = Path(os.environ.get("CVS_MED_TEST_DATA", "../shared/data")) / "hrf"
 
 OWN_PROBE = {"mask-area": "mask-area", "compression": "jpeg-quantisation", "colour": "colour"}
 FAMILY = {"mask-area": {"mask-area", "mask-shape", "mask-style"}, "colour": {"colour", "border", "outside-view"}}
@@ -33,6 +36,7 @@ def found(result: Audit) -> set[str]:
 def test_nothing_is_found_where_nothing_is_planted(tmp_path: Path) -> None:
     result = audited(tmp_path / "phantom", "none", 36, 64)
     assert found(result) == set()
+    assert "carrier" not in {finding.grade for finding in result.findings}
     assert {finding.probe.name for finding in result.findings} == {probe.name for probe in PROBES}
     assert result.duplicates == ()
     assert result.counts == (12, 12, 12)
@@ -54,6 +58,16 @@ def test_a_planted_shortcut_is_found(tmp_path: Path, shortcut: Shortcut) -> None
 def test_larger_photographs_of_other_seeds(tmp_path: Path, shortcut: Shortcut, seed: int) -> None:
     result = audited(tmp_path / "phantom", shortcut, 60, 256, seed)
     assert (OWN_PROBE[shortcut] in found(result)) if shortcut != "none" else found(result) == set()
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not REAL.is_dir(), reason="needs HRF; CVS_MED_TEST_DATA names its parent folder")
+def test_on_hrf_masks_dates_compression_and_sittings_are_found() -> None:
+    result = audit(get("hrf"), REAL, workers=2)
+    assert {"mask-area", "exif-date"} <= found(result)
+    (tables,) = (finding for finding in result.findings if finding.probe.name == "jpeg-quantisation")
+    assert tables.grade in ("found", "carrier")
+    assert (result.groups.groups, result.groups.shared) == (28, 34)
 
 
 def test_honest_photographs_have_the_bytes_they_had_without_the_choice(tmp_path: Path) -> None:

@@ -32,6 +32,9 @@ def limitations(facts: Facts) -> list[str]:
             f"The label can be guessed from what is not the disease, or need not be: {words.listed(found)}. This run "
             "does not show that the network did not use it."
         )
+        if carriers := [each.probe for each in facts.audit.graded("carrier")]:
+            told = words.listed(carriers)
+            said.append(f"The date or the camera, which gives the label away, is in the pixels too: {told}.")
     said.append("All images come from one data set: nothing here says how well it works elsewhere.")
     return [*said, "For research; not a medical device."]
 

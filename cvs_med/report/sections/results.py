@@ -112,16 +112,18 @@ def _shortcuts(facts: Facts) -> list[Block]:
     found = len(audit.graded("found"))
     asked = sum(each.right is not None for each in audit.findings)
     count = f"{found} of {asked} probes were" if found > 1 else f"{found or 'None'} of {asked} probes was"
+    carriers = words.listed([each.probe for each in audit.graded("carrier")])
+    carried = f" A carrier follows the date or the camera into the pixels: {carriers}." if carriers else ""
     introduction = (
-        f"{count} shown to guess the label better than chance. Each probe sees one thing that is not the disease, or "
-        f"need not be, and guesses the class in {audit.folds} {audit.splits} folds; p is held against "
+        f"{count} shown to guess the label better than chance.{carried} Each probe sees one thing that is not the "
+        f"disease, or need not be, and guesses the class in {audit.folds} {audit.splits} folds; p is held against "
         f"{audit.permutations} permutations and corrected by Holm. What a probe of the pixels can use (colour, "
         "sharpness, geometry, border), a network can use too: a result that is no better than the best of these is no "
         "evidence that the disease was seen. Masks, dates, cameras and files are not given to the network; what "
         "differs with them, such as light or compression, may still be in its pixels."
     )
     rows = tuple(_probe(each) for each in audit.findings if each.right is not None)
-    marked = frozenset(n for n, each in enumerate(audit.findings) if each.grade == "found")
+    marked = frozenset(n for n, each in enumerate(audit.findings) if each.grade in ("found", "carrier"))
     header = ("probe", "right", "grade", "in words")
     table = Table("What the shortcut audit found, the surest first", header, rows, marked, prose=True)
     said = audit.sentences[-1:] if audit.sentences else []
