@@ -120,9 +120,8 @@ def run_baselines(setup: Setup, folder: RunFolder, parts: Parts) -> None:
 
 def _baselines(setup: Setup) -> dict[str, Callable[[Sequence[int], Sequence[int]], Floats]]:
     labels, classes = setup.labels, setup.classes
-    everyone = range(len(labels))
     chosen: dict[str, Callable[[Sequence[int], Sequence[int]], Floats]] = {
-        "majority": lambda _, test: baselines.majority(labels, everyone, test, classes)
+        "majority": lambda _, test: baselines.majority(labels, setup.tested, test, classes)
     }
     # It learns from all masks, and reads those of the test part.
     if all(setup.photographs.has_mask) and not setup.protocol.masks.per_class:

@@ -164,7 +164,8 @@ def _add_up(file: Path, seconds: Sequence[dict[str, float]]) -> dict[str, float]
 
 def _dealt(setup: Setup) -> Folds:
     splits = setup.protocol.splits
-    return Folds(kind=splits.kind, seed=splits.seed, folds=k_folds(setup.cases, splits))
+    tested = [setup.cases[number] for number in setup.tested]
+    return Folds(kind=splits.kind, seed=splits.seed, folds=k_folds(tested, splits))
 
 
 def _keep_folds(setup: Setup, folder: RunFolder) -> None:
@@ -208,7 +209,7 @@ def describe(setups: Setups, folder: RunFolder) -> None:
     """Write dataset.json, each candidate's protocol, and the encoders that stay as they are."""
     setup = next(iter(setups.values()))
     facts = {name: getattr(setup.dataset, name) for name in DatasetCard.model_fields if name != "cases"}
-    card = DatasetCard.model_validate(facts | {"cases": len(setup.cases)})
+    card = DatasetCard.model_validate(facts | {"cases": len(setup.tested)})
     folder.write_json("dataset.json", card.model_dump(mode="json"))
     for name, each in setups.items():
         place = folder.path / "candidates" / name if name else folder.path

@@ -44,12 +44,13 @@ def inner_answers(setup: Setup, folder: Path, number: int, train: Sequence[int])
         train: its training part, as positions in `setup.cases`. No other case is looked at.
 
     Returns:
-        A prediction for each of these cases; its fold is the inner one.
+        A prediction for each of these cases, but for those of other folders; its fold is the inner one.
     """
     names = setup.dataset.class_names
     folder.mkdir(parents=True, exist_ok=True)
     position = {setup.cases[case].id: case for case in train}
-    parts = inner_folds([setup.cases[case] for case in train], setup.protocol.splits, number)
+    own = [setup.cases[case] for case in train if case in setup.tested]
+    parts = inner_folds(own, setup.protocol.splits, number)
     unheard, rows = replace(setup, observer=_Unheard(setup.observer)), []
     for inner, part in enumerate(parts):
         done, place = folder / f"answers-{inner}.csv", folder / f"fold-{inner}"

@@ -4,7 +4,7 @@ import os
 from collections.abc import Iterator, Sequence
 from importlib.resources import files
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import yaml
 from pydantic import Field, ValidationError, model_validator
@@ -37,6 +37,9 @@ class Protocol(Section):
     """One experiment."""
 
     dataset: str = Field(min_length=1)
+    also_train: tuple[Annotated[str, Field(min_length=1)], ...] = Field(
+        (), description="folders whose images join every training part"
+    )
     method: Literal["cvs", "classification", "multitask", "probe", "transfer"] = "cvs"
     q: Literal["mean", "probability", "foreground"] = Field("mean", description="how the map gives the class")
     within: Literal["image", "field_of_view"] = Field("field_of_view", description="pixels that give the class")
@@ -87,6 +90,10 @@ class Protocol(Section):
             yield "masks.per_class", "expected it only with `method: cvs` or multitask, which learn a map from masks"
         if self.masks.per_class and self.inner.decides:
             yield "masks.per_class", "expected nothing decided by inner folds, which would need masks of their own"
+        if self.also_train and self.masks.per_class:
+            yield "also_train", "expected none with masks.per_class, whose masks are drawn from one data set"
+        if self.also_train and self.method == "transfer":
+            yield "also_train", "expected none with `method: transfer`, which has its own other images"
         mixes = self.augmentation.mixup > 0 or self.training.schedule == "hyperrule"
         if mixes and (self.method, self.network.trainable) != ("classification", "all"):
             where = "augmentation.mixup" if self.augmentation.mixup else "training.schedule"

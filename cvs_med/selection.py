@@ -9,11 +9,12 @@ from typing import Any
 
 import numpy as np
 
+from cvs_med.combinations import require_all_masks
 from cvs_med.errors import ProtocolError
 from cvs_med.inner import inner_answers
 from cvs_med.protocol import Protocol, dump, load
 from cvs_med.protocol_sections import Inner, Splits
-from cvs_med.setup import Setup, require_all_masks
+from cvs_med.setup import Setup
 from cvs_med.types import Prediction
 
 _LEAST = 1e-12
@@ -63,7 +64,7 @@ def candidates(sources: Sequence[str], settings: Sequence[str] = ()) -> dict[str
         raise ProtocolError(f"Expected two or more protocols of different names, found {', '.join(sources)}.")
     first_name, first = loaded[0]
     for name, protocol in loaded:
-        for what in ("dataset", "splits", "inner"):
+        for what in ("dataset", "also_train", "splits", "inner"):
             if getattr(protocol, what) != getattr(first, what):
                 raise ProtocolError(
                     f"Expected the same `{what}` in all protocols, found another in {name} than in {first_name}. "

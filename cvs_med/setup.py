@@ -3,7 +3,7 @@
 import hashlib
 import json
 import time
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -13,11 +13,11 @@ import numpy as np
 import torch
 from lightning_fabric import Fabric
 
-from cvs_med import cache, datasets
+from cvs_med import cache, datasets, pooling
 from cvs_med.augmentation import flips, views
 from cvs_med.cache import Photographs
 from cvs_med.datasets import DataSet, masks
-from cvs_med.errors import ProtocolError, fault
+from cvs_med.errors import fault
 from cvs_med.features import NOTHING, Features, extract
 from cvs_med.networks import Network, build_network, load_weights
 from cvs_med.precision import Precision, choose, place
@@ -64,6 +64,8 @@ class Setup:
         precision: bf16 or fp32.
         observer: told of progress.
         seconds: what each stage of this process cost.
+        own: how many of the cases are the data set's own, and come first; the others are only learnt from. None means
+            all of them.
     """
 
     dataset: DataSet
@@ -77,6 +79,12 @@ class Setup:
     precision: Precision
     observer: Observer
     seconds: dict[str, float]
+    own: int | None = None
+
+    @property
+    def tested(self) -> range:
+        """The cases that folds are dealt of, as positions in `cases`."""
+        return range(len(self.cases) if self.own is None else self.own)
 
     @property
     def labels(self) -> Integers:
@@ -121,11 +129,15 @@ def prepare(
     """
     dataset, root = datasets.opened(protocol.dataset, data_dir)
     cases = datasets.read(dataset, root, folds=protocol.splits.folds)
+    own = len(cases)
+    dataset, cases = pooling.gather(dataset, cases, protocol.also_train)
     if protocol.has_map and not protocol.masks.per_class:
         require_masks(cases)
     setup = assemble(
         protocol, dataset, cases, cache_dir=cache_dir, accelerator=accelerator, workers=workers, observer=observer
     )
+    pooling.require_no_twins(setup.photographs, cases, own)
+    setup = replace(setup, own=own)
     if not protocol.masks.per_class:
         require_foreground(setup)
     return with_features(setup, cache_dir)
@@ -231,19 +243,6 @@ def require_foreground(setup: Setup) -> None:
                 "none",
                 "Ask for `--set loss.class_weight=1`, or for `empty_masks: field` in dataset.yaml.",
             )
-
-
-def require_all_masks(protocols: Iterable[Protocol], what: str) -> None:
-    """Refuse protocols that learn from a few masks and make the rest, which only a plain cross-validation does.
-
-    Raises:
-        ProtocolError: names what cannot be done with them.
-    """
-    if any(protocol.masks.per_class for protocol in protocols):
-        raise ProtocolError(
-            f"Expected protocols without masks.per_class for {what}, found one with it. Leave it out, or ask for "
-            "`cvs-med cv --masked-per-class`, which draws masks and makes the others inside each training part."
-        )
 
 
 def masked(

@@ -18,6 +18,7 @@ from pydantic import BaseModel, ConfigDict
 
 from cvs_med import checkpoints, datasets, environment, folds, run_folder, sweep_table, transfer
 from cvs_med.cache import key_of
+from cvs_med.combinations import require_all_masks, require_own_images
 from cvs_med.datasets import DataSet
 from cvs_med.errors import DataError, Problem, RunError
 from cvs_med.evaluation import read_json
@@ -25,7 +26,7 @@ from cvs_med.inference import predict_classes
 from cvs_med.networks import Network
 from cvs_med.protocol import Protocol
 from cvs_med.run_folder import RunFolder
-from cvs_med.setup import Machine, Observer, Setup, assemble, labels_digest, require_all_masks
+from cvs_med.setup import Machine, Observer, Setup, assemble, labels_digest
 from cvs_med.splits import samples_per_class
 from cvs_med.sweep_masks import NO_MASKS, Masked, read_masks
 from cvs_med.sweep_plan import Cell, Plan, folder_of, parts
@@ -83,6 +84,7 @@ def sweep(
         CvsMedError: data, masks, weights, folders or a training are not as they should be; what was computed stays.
     """
     require_all_masks(plan.methods.values(), "a sweep, whose masks are those of `cvs-med propagate`")
+    require_own_images(plan.methods.values(), "a sweep, which draws its training images from one data set")
     with run_folder.alone(out) as folder:
         claim(plan, out)
         data = read(plan, data_dir, masks_dirs)

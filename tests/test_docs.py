@@ -30,7 +30,8 @@ def test_there_are_commands_to_test() -> None:
 
 # The 1,797 digits take long; tests/test_protocols.py runs their protocol on a few, and the sweeps of the paper. The app
 # serves until it is stopped, and reviews need a finished run; tests/apps and tests/review run their commands on one.
-ELSEWHERE = ("digits", "sweep", "propagate", "app --run", "review ")
+# tests/test_pooling.py pools data sets of the same classes.
+ELSEWHERE = ("digits", "sweep", "propagate", "app --run", "review ", "--also-train")
 
 
 @pytest.mark.parametrize("line", [line for line in command_lines() if not any(word in line for word in ELSEWHERE)])

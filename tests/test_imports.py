@@ -14,12 +14,12 @@ ROOT = Path(cvs_med.__file__).parent
 # A room is a module or, with all that lies in it, a folder.
 FLOORS = (
     {
-        "__init__", "errors", "types", "backbones", "protocol", "protocol_errors", "protocol_sections", "strict_yaml",
-        "waiting",
+        "__init__", "errors", "types", "backbones", "combinations", "protocol", "protocol_errors", "protocol_sections",
+        "strict_yaml", "waiting",
     },
     {
         "label_maps", "losses", "squares", "decoding", "images", "geometry", "disc", "download", "datasets", "splits",
-        "transforms", "augmentation", "hyperrule", "networks", "statistics", "precision",
+        "transforms", "augmentation", "duplicates", "hyperrule", "networks", "statistics", "precision",
     },
     {
         "cache", "case_arrays", "checkpoints", "tables", "batches", "features", "embedding", "training", "inference",
@@ -27,8 +27,8 @@ FLOORS = (
         "sweep_table", "audit",
     },
     {
-        "setup", "folds", "answering", "experiment", "propagation", "comparison", "sweep", "sweep_masks", "transfer",
-        "annotation_cost", "repeats", "inner", "selection", "tasks", "cluster", "tracking",
+        "setup", "pooling", "folds", "answering", "experiment", "propagation", "comparison", "sweep", "sweep_masks",
+        "transfer", "annotation_cost", "repeats", "inner", "selection", "tasks", "cluster", "tracking",
     },
     {"report"},
     {"prediction", "benchmark", "benchmark_monai", "final_model", "export", "review"},

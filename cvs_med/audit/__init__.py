@@ -13,12 +13,12 @@ from pathlib import Path
 import numpy as np
 
 from cvs_med.audit import borders, files, mask_style, masks, photographs
-from cvs_med.audit.duplicates import Hash, Pair, image_hash, near_duplicates
 from cvs_med.audit.findings import Finding, find
 from cvs_med.audit.guessing import deals, units
 from cvs_med.audit.sample import Measures, Probe, decode
 from cvs_med.audit.sittings import Groups, count_groups
 from cvs_med.datasets import DataSet, read
+from cvs_med.duplicates import Hash, Pair, image_hash, near_duplicates
 from cvs_med.protocol_sections import Splits
 from cvs_med.types import Case
 

@@ -22,6 +22,7 @@ _FOLDER = click.Path(path_type=Path, file_okay=False)
 @click.option("--dataset", required=True, help="Name of the data set, such as hrf.")
 @click.option("--folds", type=int, help="Number of folds.  [default: the protocol's]")
 @click.option("--data-dir", type=_FOLDER, help="Folder of the data set.  [default: CVS_MED_DATA, or the user's folder]")
+@click.option("--also-train", multiple=True, metavar="DIR", help="Learn from this folder of images too; see below.")
 @click.option("--protocol", help="Protocol by name or file.  [default: that of the data set]")
 @click.option("--select", metavar="PROTOCOL,PROTOCOL,...", help="Choose one of these inside each training part.")
 @click.option("--method", type=click.Choice(["cvs", "classification", "multitask", "probe"]), help="What is tested.")
@@ -49,6 +50,7 @@ def cv(
     dataset: str,
     folds: int | None,
     data_dir: Path | None,
+    also_train: tuple[str, ...],
     protocol: str | None,
     select: str | None,
     method: str | None,
@@ -84,6 +86,9 @@ def cv(
     --calibrate, --abstain-at-risk and --coverage decide by a cross-validation inside each training part; no test image
     has a say, and no answer changes its class.
 
+    With --also-train DIR every training part also holds all labelled images of that folder, which is laid out as
+    --dataset folder reads it and names its classes alike. None of them is tested. Copies of test images are refused.
+
     With --masked-per-class M, each training part gives M masks of each class; a network learns from them and makes
     those of the rest of that part. No other reference mask is learnt from.
     """
@@ -95,6 +100,7 @@ def cv(
     datasets.get(dataset)
     fields = {
         "dataset": dataset,
+        "also_train": also_train or None,
         "splits.folds": folds,
         "method": method,
         "masks.per_class": masked_per_class,

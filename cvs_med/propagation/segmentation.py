@@ -14,6 +14,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 from cvs_med import datasets, folds, run_folder
+from cvs_med.combinations import require_all_masks, require_own_images
 from cvs_med.datasets import DataSet, masks
 from cvs_med.datasets.masks import Learnt, Origin
 from cvs_med.errors import CvsMedError, DataError, Problem, ProtocolError
@@ -27,7 +28,6 @@ from cvs_med.setup import (
     Setup,
     assemble,
     masked,
-    require_all_masks,
     require_masks,
     with_features,
 )
@@ -101,6 +101,7 @@ def propagate(
     if not protocol.has_map:
         raise ProtocolError(f"Expected a protocol of a method with a map, such as cvs, found {protocol.method}.")
     require_all_masks([protocol], "masks of a whole data set")
+    require_own_images([protocol], "masks of a whole data set")
     with run_folder.alone(out) as folder:
         place = _made(out / "network")
         run_folder.claim(out / "protocol.yaml", protocol, begun=(out / "inputs.json").exists())

@@ -10,12 +10,12 @@ import pytest
 from PIL import Image
 
 from cvs_med.audit import PROBES, Audit, audit
-from cvs_med.audit.duplicates import image_hash, near_duplicates
 from cvs_med.audit.mask_style import border
 from cvs_med.audit.sample import Sample
 from cvs_med.audit.sittings import count_groups
 from cvs_med.datasets import get, phantom
 from cvs_med.datasets.phantom.shortcuts import Shortcut
+from cvs_med.duplicates import image_hash, near_duplicates
 from cvs_med.types import Case
 
 REAL = Path(os.environ.get("CVS_MED_TEST_DATA", "../shared/data")) / "hrf"
