@@ -31,7 +31,7 @@ FLOORS = (
         "annotation_cost", "repeats", "inner", "selection", "tasks", "cluster", "tracking",
     },
     {"report"},
-    {"prediction", "benchmark", "benchmark_monai", "final_model", "export", "review"},
+    {"prediction", "benchmark", "final_model", "export", "review"},
     {"cli"},
 )  # fmt: skip
 
