@@ -15,16 +15,16 @@ ROOT = Path(cvs_med.__file__).parent
 FLOORS = (
     {
         "__init__", "errors", "types", "backbones", "protocol", "protocol_errors", "protocol_sections", "strict_yaml",
-        "waiting",
+        "waiting", "memory",
     },
     {
         "label_maps", "losses", "squares", "decoding", "images", "geometry", "disc", "download", "datasets", "splits",
-        "transforms", "augmentation", "hyperrule", "networks", "statistics", "precision",
+        "transforms", "augmentation", "hyperrule", "networks", "statistics", "precision", "shares",
     },
     {
         "cache", "case_arrays", "checkpoints", "tables", "batches", "features", "embedding", "training", "inference",
         "decisions", "evaluation", "baselines", "environment", "reported", "run_folder", "smaller_batch", "sweep_plan",
-        "sweep_table", "audit",
+        "sweep_table", "audit", "devices",
     },
     {
         "setup", "folds", "answering", "experiment", "propagation", "comparison", "sweep", "sweep_masks", "transfer",
