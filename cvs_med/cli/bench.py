@@ -127,3 +127,37 @@ def predict(image: Path, run: Path, rounds: int, as_json: bool) -> None:
     keep_memory()
     result = photograph.predict(run, image, rounds=rounds)
     click.echo(result.to_json() if as_json else result.to_table())
+
+
+@bench.command()
+@click.argument("images", nargs=-1, required=True, type=click.Path(path_type=Path, dir_okay=False))
+@click.option("--run", required=True, type=click.Path(path_type=Path, file_okay=False), help="Run that answers.")
+@click.option("--rounds", type=click.IntRange(1), default=5, show_default=True, help="Alternating rounds.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON instead of a table.")
+def engines(images: tuple[Path, ...], run: Path, rounds: int, as_json: bool) -> None:
+    """Compare engines on whole photographs: PyTorch, compiled, onnxruntime, and OpenVINO if it is installed."""
+    from cvs_med.benchmark import engines
+    from cvs_med.cli.machine import keep_memory
+
+    keep_memory()
+    result = engines.engines(run, images, rounds=rounds)
+    click.echo(result.to_json() if as_json else result.to_table())
+
+
+@bench.command()
+@click.option("--dataset", required=True, help="Name of the data set, such as hrf.")
+@click.option("--data-dir", type=click.Path(path_type=Path, file_okay=False), help="Its folder.")
+@click.option("--protocol", help="Protocol by name or file.  [default: that of the data set]")
+@click.option("--rounds", type=click.IntRange(1), default=5, show_default=True, help="Alternating rounds.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON instead of a table.")
+def cache(dataset: str, data_dir: Path | None, protocol: str | None, rounds: int, as_json: bool) -> None:
+    """Compare photographs from the cache with decoding them, and with MONAI's PersistentDataset."""
+    from cvs_med.benchmark import reading
+    from cvs_med.cli import asked
+    from cvs_med.cli.machine import keep_memory, workers
+    from cvs_med.protocol import load
+
+    keep_memory()
+    chosen = load(protocol or asked.usual(dataset, "cpu"), asked.settings({"dataset": dataset}, ()))
+    result = reading.reading(chosen, data_dir=data_dir, workers=workers(), rounds=rounds)
+    click.echo(result.to_json() if as_json else result.to_table())
