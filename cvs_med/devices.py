@@ -127,6 +127,7 @@ def fit(
     finally:
         for process in processes.processes:
             process.kill()
+            process.join()
     return training.resume(checkpoint, model, training.build_optimiser(model, protocol.training), say)
 
 

@@ -1,5 +1,6 @@
 """One training on two processes: the model of one process, to rounding, and the same one each time."""
 
+import multiprocessing
 import os
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -107,18 +108,26 @@ def build(wanted: Protocol) -> Network:
 
 @pytest.mark.slow
 @two_processors
-def test_two_devices_give_the_same_model_each_time_also_when_stopped_and_resumed(tmp_path: Path) -> None:
-    wanted = asked("training.batch_size=6", "training.epochs=3")
+def test_two_devices_give_the_same_model_each_time_also_when_a_process_is_killed(tmp_path: Path) -> None:
+    wanted = asked("training.batch_size=6", "training.epochs=6")
     whole = train(wanted, tmp_path / "whole", 2)
+
+    def kill() -> None:
+        multiprocessing.active_children()[-1].kill()
+
+    with pytest.raises(RunError, match="found one of its processes lost"):
+        train(wanted, tmp_path / "stopped", 2, kill)
+    assert multiprocessing.active_children() == []
 
     def stop() -> None:
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        train(wanted, tmp_path / "stopped", 2, stop)
+        train(asked("training.batch_size=6", "training.epochs=30"), tmp_path / "other", 2, stop)
+    assert multiprocessing.active_children() == []
     resumed = train(wanted, tmp_path / "stopped", 2)
     assert 0 not in resumed.heard
-    assert whole.heard == [0, 1, 2]
+    assert whole.heard == list(range(6))
     assert_same(whole.network, resumed.network)
     # The checkpoint is a whole one: also one device goes on from it, and finds nothing left to do.
     assert_same(whole.network, train(wanted, tmp_path / "whole", 1).network)
