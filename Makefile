@@ -61,13 +61,23 @@ audit-dependencies: install .venv-supply/installed
 	echo 'Expected an answer for at least one package, found none: the records of known weaknesses are on the network.' >&2; \
 	echo 'Run this where they can be reached. What was said is in pip-audit.log.' >&2; exit 69
 
+# Every benchmark on synthetic photographs, and of whole photographs by the networks of a demo run; renews docs/results.md.
+BENCH := build/bench
 bench: install
-	$(BIN)/cvs-med bench train --dataset phantom
-	$(BIN)/cvs-med bench loader --dataset phantom
-	$(BIN)/cvs-med bench limits --dataset phantom
+	rm -rf $(BENCH)
+	mkdir -p $(BENCH)
+	$(BIN)/cvs-med data make phantom --out $(BENCH)/phantom
+	$(BIN)/cvs-med cv --dataset phantom --data-dir $(BENCH)/phantom --out $(BENCH)/run
+	for name in train loader step limits cache; do \
+	    $(BIN)/cvs-med bench $$name --dataset phantom --data-dir $(BENCH)/phantom --json >$(BENCH)/$$name.json || exit; \
+	done
+	for name in predict engines; do \
+	    $(BIN)/cvs-med bench $$name $(BENCH)/phantom/images/01_h.jpg --run $(BENCH)/run --json >$(BENCH)/$$name.json || exit; \
+	done
+	$(BIN)/python -m cvs_med.benchmark.page docs/results.md $(BENCH)/*.json
 
 docs: install
 	$(BIN)/python -m cvs_med.cli.reference > docs/cli.md
 
 clean:
-	rm -rf .venv .venv-supply
+	rm -rf .venv .venv-supply build

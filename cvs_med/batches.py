@@ -1,7 +1,7 @@
 """What a network trains on and answers for: batches of photographs, or of a frozen encoder's features."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import NamedTuple, Protocol
 
 import torch
@@ -57,6 +57,10 @@ class Source(Protocol):
         """Give these cases in every view that a prediction averages over."""
         ...
 
+    def on(self, device: torch.device) -> "Source":
+        """Give the same batches on another device."""
+        ...
+
 
 @dataclass(frozen=True, slots=True)
 class PhotographBatches:
@@ -90,6 +94,10 @@ class PhotographBatches:
             for view in flips(self.augmentation)
         ]
 
+    def on(self, device: torch.device) -> "PhotographBatches":
+        """Give the same batches on another device."""
+        return replace(self, device=device)
+
     def _floats(self, pixels: Tensor) -> Tensor:
         return pixels.to(self.device).float() / 255
 
@@ -113,6 +121,10 @@ class RelabelledBatches:
     def looks(self, cases: Sequence[int]) -> list[Look]:
         """Give the source's looks, which have no labels."""
         return self.source.looks(cases)
+
+    def on(self, device: torch.device) -> "RelabelledBatches":
+        """Give the same batches on another device."""
+        return RelabelledBatches(self.source.on(device), self.shares, device)
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,6 +151,10 @@ class FeatureBatches:
         seen = torch.cat([self._masks(case) for case in cases])[:, 1].to(self.device)
         plain = [(number, view) for number, view in enumerate(self.features.views) if not view.degrees]
         return [Look(view, self._inputs(cases, [number] * len(cases)), view.apply(seen)) for number, view in plain]
+
+    def on(self, device: torch.device) -> "FeatureBatches":
+        """Give the same batches on another device."""
+        return replace(self, device=device)
 
     def _inputs(self, cases: Sequence[int], views: Sequence[int]) -> Inputs:
         maps = self.features.maps(cases, views, self.levels)

@@ -6,6 +6,7 @@ A disk may fill up, lose its power or flip a bit; a training must neither go on 
 
 import hashlib
 import io
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -35,6 +36,8 @@ def write(path: Path, state: dict[str, Any]) -> None:
     content = stream.getvalue()
     new = _beside(path, "new")
     write_bytes(new, hashlib.sha256(content).hexdigest().encode() + b"\n" + content)
+    with new.open("rb") as written:  # On the disk itself before the one that was there loses its name.
+        os.fsync(written.fileno())
     if path.exists():
         path.replace(_beside(path, "previous"))
     new.replace(path)

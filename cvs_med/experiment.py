@@ -31,6 +31,7 @@ def cross_validate(
     workers: int,
     observer: Observer,
     candidates: Mapping[str, Protocol] | None = None,
+    devices: int = 1,
 ) -> None:
     """Run every fold of a protocol, and the baselines on the same folds, into a run folder.
 
@@ -44,6 +45,7 @@ def cross_validate(
         observer: told of progress.
         candidates: protocols by name, of which each fold chooses one inside its training part; then `protocol` is what
             `selection.selecting` says of them.
+        devices: that train one network together; see `devices.fit`.
 
     Raises:
         CvsMedError: data, weights, folders or the training are not as they should be; what was computed stays.
@@ -52,7 +54,7 @@ def cross_validate(
         protocol,
         out,
         data_dir=data_dir,
-        machine=Machine(cache_dir, accelerator, workers),
+        machine=Machine(cache_dir, accelerator, workers, devices),
         observer=observer,
         candidates=candidates,
     ) as (folder, run):
@@ -61,6 +63,7 @@ def cross_validate(
         run_baselines(setup, folder, run.parts)
         facts = environment.describe(setup.fabric.device, setup.precision)
         facts |= _add_up(folder.path / "environment.json", [each.seconds for each in run.setups.values()])
+        facts |= {"devices": devices} if devices > 1 else {}
         facts |= smaller_batch.recorded(folder.path)
         facts["peak memory, GB"] = round(environment.peak_memory_gigabytes(), 2)
         folder.write_json("environment.json", facts)
@@ -120,6 +123,7 @@ def prepared(
             accelerator=machine.accelerator,
             workers=machine.workers,
             observer=observer,
+            count=machine.devices,
         )
         for name, each in (candidates or {ONLY: protocol}).items()
     }

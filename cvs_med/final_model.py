@@ -27,6 +27,7 @@ def train(
     accelerator: str,
     workers: int,
     observer: Observer,
+    devices: int = 1,
 ) -> None:
     """Train on all cases by a protocol, and write network, gates and model card into a folder for `predict`.
 
@@ -39,6 +40,7 @@ def train(
         accelerator: auto, cpu or cuda.
         workers: threads that decode.
         observer: told of progress.
+        devices: that train the network together; see `devices.fit`.
 
     Raises:
         CvsMedError: the cross-validation is of something else, or data, weights or folders are not as they should be.
@@ -50,7 +52,7 @@ def train(
     with run_folder.opened(out, protocol) as folder:
         setup = prepare(
             protocol, data_dir=data_dir, cache_dir=cache_dir, accelerator=accelerator, workers=workers,
-            observer=observer,
+            observer=observer, count=devices,
         )  # fmt: skip
         run_folder.RunFolder(cross_validation).require_same("inputs.json", setup.inputs)
         folder.require_same("inputs.json", setup.inputs)

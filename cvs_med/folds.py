@@ -2,6 +2,7 @@
 
 import io
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -9,7 +10,7 @@ import torch
 from safetensors.torch import save
 from torch import Tensor
 
-from cvs_med import baselines, case_arrays, checkpoints, hyperrule, smaller_batch
+from cvs_med import baselines, case_arrays, checkpoints, devices, hyperrule, smaller_batch
 from cvs_med.batches import FeatureBatches, PhotographBatches, RelabelledBatches, Source
 from cvs_med.images import read_field_of_view, read_foreground
 from cvs_med.inference import Answer, predict
@@ -113,12 +114,14 @@ def _train(
     if shares is not None:
         source = RelabelledBatches(source, shares, setup.fabric.device)
     with timed(setup.seconds, "training"):
-        history = fit(
+        learn = partial(fit, fabric=setup.fabric)
+        if setup.devices > 1:
+            learn = partial(devices.fit, count=setup.devices, accelerator=setup.fabric.device.type)
+        history = learn(
             model,
             source,
             train,
             protocol,
-            fabric=setup.fabric,
             precision=setup.precision,
             seed=seed,
             checkpoint=folder / checkpoints.FILE,

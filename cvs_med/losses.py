@@ -4,10 +4,13 @@ from torch import Tensor
 from torch.nn.functional import cross_entropy
 
 from cvs_med.protocol_sections import Loss
+from cvs_med.shares import ALONE, Share
 from cvs_med.types import Output
 
 
-def total(output: Output, label_map: Tensor, labels: Tensor, inside: Tensor, settings: Loss) -> dict[str, Tensor]:
+def total(
+    output: Output, label_map: Tensor, labels: Tensor, inside: Tensor, settings: Loss, share: Share = ALONE
+) -> dict[str, Tensor]:
     """Compute the loss and its parts.
 
     Args:
@@ -16,31 +19,34 @@ def total(output: Output, label_map: Tensor, labels: Tensor, inside: Tensor, set
         labels: (B,), 0 to P - 1; of mixed images (B, P), the share of every class.
         inside: (B, H, W), one inside the field of view and zero outside; pixels outside do not count.
         settings: the parts and their weights.
+        share: what these B images are of the batch; the loss is that of the whole batch.
 
     Returns:
         The sum under `loss`; where the network has a map, its parts under `loss_map` and `loss_class`.
     """
-    of_class = cross_entropy(output.class_logits.float(), labels)
+    of_class = share.mean(cross_entropy(output.class_logits.float(), labels), len(labels))
     if output.map_logits is None:
         return {"loss": of_class}
-    of_map = map_loss(output.map_logits.float(), label_map, inside, settings)
+    of_map = map_loss(output.map_logits.float(), label_map, inside, settings, share)
     loss = settings.map_weight * of_map + settings.class_weight * of_class
     return {"loss": loss, "loss_map": of_map, "loss_class": of_class}
 
 
-def map_loss(map_logits: Tensor, label_map: Tensor, inside: Tensor, settings: Loss) -> Tensor:
+def map_loss(
+    map_logits: Tensor, label_map: Tensor, inside: Tensor, settings: Loss, share: Share = ALONE
+) -> Tensor:
     """Compute the per-pixel cross-entropy, with `foreground_weight` for foreground pixels, and a share of Dice loss."""
     classes = map_logits.shape[1]
     weights = map_logits.new_full((classes,), settings.foreground_weight)
     weights[0] = 1
     per_pixel = cross_entropy(map_logits, label_map, weight=weights, reduction="none") * inside
-    loss = per_pixel.sum() / (weights[label_map] * inside).sum().clamp_min(1)
+    loss = share.sum(per_pixel.sum()) / share.sum((weights[label_map] * inside).sum()).clamp_min(1)
     if settings.dice_weight:
-        loss = loss + settings.dice_weight * dice_loss(map_logits, label_map, inside)
+        loss = loss + settings.dice_weight * dice_loss(map_logits, label_map, inside, share)
     return loss
 
 
-def dice_loss(map_logits: Tensor, label_map: Tensor, inside: Tensor) -> Tensor:
+def dice_loss(map_logits: Tensor, label_map: Tensor, inside: Tensor, share: Share = ALONE) -> Tensor:
     """Compute one minus the soft Dice of foreground against background, over the whole batch.
 
     Milletari, Navab, Ahmadi: "V-Net", 3DV 2016 (squares in the denominator). Classes are left to the cross-entropy: a
@@ -48,5 +54,5 @@ def dice_loss(map_logits: Tensor, label_map: Tensor, inside: Tensor) -> Tensor:
     """
     predicted = (1 - map_logits.softmax(dim=1)[:, 0]) * inside
     gold = (label_map > 0).to(predicted.dtype) * inside
-    common = (predicted * gold).sum()
-    return 1 - (2 * common + 1) / (predicted.square().sum() + gold.sum() + 1)
+    common = share.sum((predicted * gold).sum())
+    return 1 - (2 * common + 1) / (share.sum(predicted.square().sum() + gold.sum()) + 1)

@@ -106,6 +106,7 @@ class Training(Section):
         default_factory=dict, description="batch size with at most so many training cases, instead of batch_size"
     )
     halve_batch: bool = Field(False, description="out of memory, begin anew with half the batch, and record it")
+    shared_norms: bool = Field(False, description="batch norm over all of --devices, not over each one's images")
     precision: Literal["auto", "bf16", "fp32"] = Field("auto", description="auto: bf16 where the processor has it")
 
     def batch_for(self, cases: int) -> int:

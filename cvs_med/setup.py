@@ -13,7 +13,7 @@ import numpy as np
 import torch
 from lightning_fabric import Fabric
 
-from cvs_med import cache, datasets, pooling
+from cvs_med import cache, datasets, devices, pooling
 from cvs_med.augmentation import flips, views
 from cvs_med.cache import Photographs
 from cvs_med.datasets import DataSet, masks
@@ -46,6 +46,7 @@ class Machine:
     cache_dir: Path
     accelerator: str
     workers: int
+    devices: int = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +65,7 @@ class Setup:
         precision: bf16 or fp32.
         observer: told of progress.
         seconds: what each stage of this process cost.
+        devices: that train one network together.
         own: how many of the cases are the data set's own, and come first; the others are only learnt from. None means
             all of them.
     """
@@ -79,6 +81,7 @@ class Setup:
     precision: Precision
     observer: Observer
     seconds: dict[str, float]
+    devices: int = 1
     own: int | None = None
 
     @property
@@ -112,7 +115,14 @@ def labels_digest(cases: Sequence[Case]) -> str:
 
 
 def prepare(
-    protocol: Protocol, *, data_dir: Path | None, cache_dir: Path, accelerator: str, workers: int, observer: Observer
+    protocol: Protocol,
+    *,
+    data_dir: Path | None,
+    cache_dir: Path,
+    accelerator: str,
+    workers: int,
+    observer: Observer,
+    count: int = 1,
 ) -> Setup:
     """Read, check and decode the data, load the encoder, and compute its features.
 
@@ -123,10 +133,12 @@ def prepare(
         accelerator: auto, cpu or cuda.
         workers: threads that decode.
         observer: told of progress.
+        count: devices that train one network together.
 
     Raises:
         CvsMedError: data, weights or folders are not as they should be.
     """
+    devices.require(protocol, count, accelerator)
     dataset, root = datasets.opened(protocol.dataset, data_dir)
     cases = datasets.read(dataset, root, folds=protocol.splits.folds)
     own = len(cases)
@@ -140,7 +152,7 @@ def prepare(
     setup = replace(setup, own=own)
     if not protocol.masks.per_class:
         require_foreground(setup)
-    return with_features(setup, cache_dir)
+    return replace(with_features(setup, cache_dir), devices=count)
 
 
 def with_features(setup: Setup, cache_dir: Path) -> Setup:

@@ -13,13 +13,14 @@ from torch import Generator, Tensor, nn
 from torch.optim import SGD, AdamW, Optimizer
 
 from cvs_med import checkpoints, hyperrule, losses
-from cvs_med.batches import Source
+from cvs_med.batches import Batch, Source
 from cvs_med.errors import DataError, Problem, RunError
 from cvs_med.networks import Network
 from cvs_med.networks.heads import Head
 from cvs_med.precision import computing, place
 from cvs_med.protocol import Protocol
 from cvs_med.protocol_sections import Training
+from cvs_med.shares import ALONE, Share, with_shared_norms
 
 _WARM_UP = 0.2
 """Share of the steps of `one_cycle` in which the rate rises; Smith & Topin, arXiv 1708.07120."""
@@ -48,6 +49,7 @@ def fit(
     checkpoint: Path,
     on_epoch: Callable[[Epoch], None],
     say: Callable[[str], None],
+    share: Share = ALONE,
 ) -> list[Epoch]:
     """Train a network in place; its state after the last epoch is the model.
 
@@ -65,6 +67,7 @@ def fit(
         checkpoint: file that is written after each epoch, and read first if it is there.
         on_epoch: told of every epoch as it ends.
         say: told of a checkpoint that was damaged; then the one before it is gone on from, or nothing.
+        share: of every batch, where several processes train together; see `devices.fit`.
 
     Raises:
         DataError: there are fewer than two cases.
@@ -74,32 +77,42 @@ def fit(
     steps = _steps_of_an_epoch(len(cases), settings.batch_for(len(cases)))
     last = steps_of(settings, len(cases))
     epochs = math.ceil(last / steps)
+    if settings.shared_norms and share.count > 1:
+        with_shared_norms(model, share)
     model = place(model, fabric.device)
     optimiser = build_optimiser(model, settings)
     trained, optimiser = fabric.setup(model, optimiser)
-    history = _resume(checkpoint, model, optimiser, say)
+    with fabric.rank_zero_first():  # The first deletes what is damaged.
+        history = resume(checkpoint, model, optimiser, say)
     model.train()
     for number in range(len(history), epochs):
         start = time.perf_counter()
-        torch.manual_seed(_mix(seed, number))
+        # Only dropout draws from it: each process for its own images.
+        torch.manual_seed(_mix(seed, number) + share.number)
         generator = Generator().manual_seed(_mix(seed, number) + 1)
         order = torch.randperm(len(cases), generator=generator).tensor_split(steps)[: last - number * steps]
         parts: list[dict[str, Tensor]] = []
         for step, chosen in enumerate(order):
             _set_rate(optimiser, settings, (number * steps + step) / last, len(cases))
-            batch = source.training([cases[i] for i in chosen], generator)
+            batch = _shared(source.training([cases[i] for i in chosen], generator), share)
             with computing(fabric.device, precision):
                 output = trained(batch.inputs, batch.inside)
-            parts.append(losses.total(output, batch.label_map, batch.labels, batch.inside, protocol.loss))
+            parts.append(losses.total(output, batch.label_map, batch.labels, batch.inside, protocol.loss, share))
             optimiser.zero_grad()
             fabric.backward(parts[-1]["loss"])
             optimiser.step()
             parts[-1] = {name: value.detach() for name, value in parts[-1].items()}
         seconds, images = time.perf_counter() - start, sum(map(len, order))
         history.append(Epoch(number, _means(number, parts), seconds, images / seconds, epochs))
-        _keep(checkpoint, model, optimiser, history)
-        on_epoch(history[-1])
+        if not share.number:
+            _keep(checkpoint, model, optimiser, history)
+            on_epoch(history[-1])
     return history
+
+
+def _shared(batch: Batch, share: Share) -> Batch:
+    """Take a process's part of a batch, which all of them draw alike: so it is the batch of one process alone."""
+    return batch if share.count == 1 else Batch(share.of(batch.inputs), *map(share.tensor, batch[1:]))
 
 
 def steps_of(settings: Training, cases: int) -> int:
@@ -110,6 +123,15 @@ def steps_of(settings: Training, cases: int) -> int:
     """
     whole = settings.epochs * _steps_of_an_epoch(cases, settings.batch_for(cases))
     return settings.steps or max(whole, settings.least_steps)
+
+
+def least_batch(settings: Training, cases: int) -> int:
+    """Count the images of the smallest batch of an epoch.
+
+    Raises:
+        DataError: there are fewer than two cases.
+    """
+    return cases // _steps_of_an_epoch(cases, settings.batch_for(cases))
 
 
 def _steps_of_an_epoch(cases: int, batch_size: int) -> int:
@@ -170,8 +192,8 @@ def _keep(path: Path, model: nn.Module, optimiser: Optimizer, history: Sequence[
     checkpoints.write(path, state)
 
 
-def _resume(path: Path, model: nn.Module, optimiser: Optimizer, say: Callable[[str], None]) -> list[Epoch]:
-    """Go back to the last epoch that was kept whole, if any."""
+def resume(path: Path, model: nn.Module, optimiser: Optimizer, say: Callable[[str], None]) -> list[Epoch]:
+    """Go back to the last epoch that was kept whole, if any; see `fit`."""
     kept = checkpoints.read(path, say)
     if kept is None:
         return []

@@ -1,5 +1,7 @@
 """Checkpoints: whole or known to be damaged, with the one before kept."""
 
+import errno
+import os
 from pathlib import Path
 
 import pytest
@@ -108,3 +110,20 @@ def test_all_are_removed(path: Path) -> None:
     path.with_name("checkpoint.new.pt").write_bytes(b"left by a kill")
     checkpoints.remove(path)
     assert list(path.parent.iterdir()) == []
+
+
+def test_a_state_is_on_the_disk_before_it_takes_the_name_of_the_last(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    checkpoints.write(path, {"epochs": [1]})
+    kept, seen = path.read_bytes(), []
+
+    def cut_off(handle: int) -> None:
+        seen.append(os.fstat(handle).st_size)
+        raise OSError(errno.EIO, "power is lost")
+
+    monkeypatch.setattr(os, "fsync", cut_off)
+    with pytest.raises(OSError, match="power is lost"):
+        checkpoints.write(path, {"epochs": [1, 2]})
+    assert seen == [path.with_name("checkpoint.new.pt").stat().st_size]
+    assert path.read_bytes() == kept

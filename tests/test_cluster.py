@@ -14,8 +14,8 @@ from click.testing import CliRunner
 
 from cvs_med import cluster, protocol, tasks
 from cvs_med.cli import main
-from cvs_med.cli.machine import keep_memory
 from cvs_med.errors import CvsMedError
+from cvs_med.memory import keep_memory
 from cvs_med.setup import Machine
 from cvs_med.training import Epoch
 

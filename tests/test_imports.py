@@ -15,23 +15,23 @@ ROOT = Path(cvs_med.__file__).parent
 FLOORS = (
     {
         "__init__", "errors", "types", "backbones", "combinations", "protocol", "protocol_errors", "protocol_sections",
-        "strict_yaml", "waiting",
+        "strict_yaml", "waiting", "memory",
     },
     {
         "label_maps", "losses", "squares", "decoding", "images", "geometry", "disc", "download", "datasets", "splits",
-        "transforms", "augmentation", "duplicates", "hyperrule", "networks", "statistics", "precision",
+        "transforms", "augmentation", "duplicates", "hyperrule", "networks", "statistics", "precision", "shares",
     },
     {
         "cache", "case_arrays", "checkpoints", "tables", "batches", "features", "embedding", "training", "inference",
         "decisions", "evaluation", "baselines", "environment", "reported", "run_folder", "smaller_batch", "sweep_plan",
-        "sweep_table", "audit",
+        "sweep_table", "audit", "devices",
     },
     {
         "setup", "pooling", "folds", "answering", "experiment", "propagation", "comparison", "sweep", "sweep_masks",
         "transfer", "annotation_cost", "repeats", "inner", "selection", "tasks", "cluster", "tracking",
     },
     {"report"},
-    {"prediction", "benchmark", "benchmark_monai", "final_model", "export", "review"},
+    {"prediction", "benchmark", "final_model", "export", "review"},
     {"cli"},
 )  # fmt: skip
 

@@ -39,6 +39,8 @@ _FOLDER = click.Path(path_type=Path, file_okay=False)
 @click.option("--abstain-at-risk", type=float, help="Send the unsure to a human; this share of the rest may be wrong.")
 @click.option("--coverage", type=float, help="Give sets of classes that hold the right one so often, such as 0.9.")
 @click.option("--device", type=click.Choice(["auto", "cpu", "cuda"]), default="auto", help="Where to compute.")
+@click.option("--devices", type=click.IntRange(1), default=1, show_default=True, help="GPUs, or processes without, "
+              "that train one network together.")
 @spread.options
 @click.option("--precision", type=click.Choice(["auto", "bf16", "fp32"]), help="Numbers to compute with.")
 @click.option("--set", "changes", multiple=True, metavar="KEY=VALUE", help="Change any field: loss.dice_weight=0.")
@@ -67,6 +69,7 @@ def cv(
     abstain_at_risk: float | None,
     coverage: float | None,
     device: str,
+    devices: int,
     address: str | None,
     gpus_per_task: float | None,
     precision: str | None,
@@ -125,6 +128,7 @@ def cv(
         resolved = load_protocol(protocol or asked.usual(dataset, device), settings)
     folder = out or asked.folder(resolved, data_dir, repeated=repeats is not None)
     gpus = spread.gpus(gpus_per_task, device)
+    spread.require_one_way(address, devices)
     keep_memory()
     if address is not None:
         from cvs_med import tasks
@@ -155,6 +159,7 @@ def cv(
                     workers=workers(),
                     observer=observer,
                     candidates=candidates,
+                    devices=devices,
                 )
             from cvs_med import report
             from cvs_med.report import kept_audit

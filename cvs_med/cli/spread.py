@@ -44,6 +44,19 @@ def gpus(asked: float | None, device: str) -> float:
     return (1.0 if device == "cuda" else 0.0) if asked is None else asked
 
 
+def require_one_way(address: str | None, devices: int) -> None:
+    """Refuse several devices for each of the tasks of a cluster.
+
+    Raises:
+        CvsMedError: both are asked for.
+    """
+    if address is not None and devices > 1:
+        raise CvsMedError(
+            "Expected --ray or --devices, found both. Ray trains many networks at once, each on one device, and "
+            "--devices one network on several of this machine: with more folds than devices, --ray is the faster."
+        )
+
+
 def compute(tasks: "Sequence[Task]", address: str, gpus_per_task: float, observer: "Observer") -> None:
     """Run tasks on a cluster; see `cluster.compute`."""
     from cvs_med import cluster

@@ -13,9 +13,16 @@ _FOLDER = click.Path(path_type=Path, file_okay=False)
 @click.option("--protocol", help="Protocol by name or file.  [default: that of the cross-validation]")
 @click.option("--data-dir", type=_FOLDER, help="Folder of the data set.  [default: CVS_MED_DATA, or the user's folder]")
 @click.option("--device", type=click.Choice(["auto", "cpu", "cuda"]), default="auto", help="Where to compute.")
+@click.option("--devices", type=click.IntRange(1), default=1, show_default=True, help="GPUs, or processes without.")
 @click.option("--out", required=True, type=_FOLDER, help="Folder for the model.")
 def train(
-    dataset: str, cross_validation: Path, protocol: str | None, data_dir: Path | None, device: str, out: Path
+    dataset: str,
+    cross_validation: Path,
+    protocol: str | None,
+    data_dir: Path | None,
+    device: str,
+    devices: int,
+    out: Path,
 ) -> None:
     """Train one final model on all cases, as its cross-validation did on parts of them.
 
@@ -44,5 +51,6 @@ def train(
             accelerator=accelerator(device),
             workers=workers(),
             observer=watch,
+            devices=devices,
         )
     click.echo(f"Model: {out}\nModel card: {out / final_model.CARD}")

@@ -95,18 +95,29 @@ def read(path: Path, *, threads: int) -> tuple[Served, Gates]:
     return served, gate_file.read(gates)
 
 
-def _served(path: Path, content: bytes, threads: int) -> Served:
+def session(content: bytes, threads: int) -> Any:  # noqa: ANN401 - onnxruntime ships no types
+    """Make a session of onnxruntime on the processor.
+
+    Raises:
+        CvsMedError: onnxruntime is missing.
+    """
     try:
         import onnxruntime
     except ImportError as error:
         raise CvsMedError("Expected onnxruntime, found none. Install cvs-med[export].") from error
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads
+    # From bytes, so that the model can name no other file.
+    return onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
+
+
+def _served(path: Path, content: bytes, threads: int) -> Served:
     try:
-        # From bytes, so that the model can name no other file.
-        session = onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
-        recipe = Recipe.model_validate_json(session.get_modelmeta().custom_metadata_map[RECIPE])
-        missing = set(_NEEDED) - {output.name for output in session.get_outputs()}
+        begun = session(content, threads)
+        recipe = Recipe.model_validate_json(begun.get_modelmeta().custom_metadata_map[RECIPE])
+        missing = set(_NEEDED) - {output.name for output in begun.get_outputs()}
+    except CvsMedError:
+        raise
     except ValidationError as error:
         raise RunError(f"{path}: expected a recipe in the metadata, found {error}. Export the run again.") from error
     except Exception as error:  # onnxruntime has a dozen kinds of its own; a model of someone else has no recipe.
@@ -114,4 +125,4 @@ def _served(path: Path, content: bytes, threads: int) -> Served:
         raise RunError(f"{said}. Export the run again.") from error
     if missing:
         raise RunError(f"{path}: expected the outputs {', '.join(_NEEDED)}, found others. Export the run again.")
-    return Served(recipe, hashlib.sha256(content).hexdigest(), session)
+    return Served(recipe, hashlib.sha256(content).hexdigest(), begun)

@@ -8,7 +8,7 @@ import pytest
 FAULTS = """
 import resource
 import torch
-from cvs_med.cli.machine import keep_memory
+from cvs_med.memory import keep_memory
 if {keep}:
     assert keep_memory()
 torch.zeros(1)

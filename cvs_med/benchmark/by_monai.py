@@ -1,7 +1,9 @@
 """What a user of MONAI would write for the same photographs: a transform for each image, and its SupervisedTrainer."""
 
+import hashlib
 import math
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -14,8 +16,10 @@ from cvs_med.errors import CvsMedError
 from cvs_med.networks import build_network
 from cvs_med.protocol import Protocol
 from cvs_med.protocol_sections import Augmentation
+from cvs_med.squares import Crop
 from cvs_med.training import build_optimiser
-from cvs_med.types import Output
+from cvs_med.transforms import prepare
+from cvs_med.types import Case, Output
 
 
 def one_by_one(
@@ -27,6 +31,28 @@ def one_by_one(
     def passing() -> None:
         for _ in batches:
             pass
+
+    return passing
+
+
+def persistent(cases: Sequence[Case], size: int, crop: Crop, folder: Path) -> Callable[[], None]:
+    """Give a function that reads all cases at working size through MONAI's cache on disk, filled by the first call."""
+    from monai.data.dataset import PersistentDataset
+    from monai.transforms.transform import Transform
+
+    class Squared(Transform):  # MONAI keeps only what is a transform of its own.
+        def __call__(self, case: Case) -> dict[str, Tensor]:
+            found = prepare(case, size=size, crop=crop)
+            return {"image": found.image, "mask": found.foreground, "inside": found.field_of_view}
+
+    def name(case: Case) -> bytes:
+        return hashlib.sha256(case.id.encode()).hexdigest().encode()
+
+    items = PersistentDataset(list(cases), Squared(), cache_dir=folder, hash_func=name)
+
+    def passing() -> None:
+        for number in range(len(items)):
+            items[number]
 
     return passing
 
