@@ -145,10 +145,10 @@ def prepare(
     dataset, cases = pooling.gather(dataset, cases, protocol.also_train)
     if protocol.has_map and not protocol.masks.per_class:
         require_masks(cases)
+    pooling.require_no_twins(cases, own, workers)
     setup = assemble(
         protocol, dataset, cases, cache_dir=cache_dir, accelerator=accelerator, workers=workers, observer=observer
     )
-    pooling.require_no_twins(setup.photographs, cases, own)
     setup = replace(setup, own=own)
     if not protocol.masks.per_class:
         require_foreground(setup)
