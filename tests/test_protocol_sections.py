@@ -16,7 +16,7 @@ def write(tmp_path: Path) -> Writer:
 @pytest.mark.parametrize(
     ("text", "place", "line", "allowed"),
     [
-        ("colour: red\n", "colour", 2, "dataset, method, q, within, images, network"),
+        ("colour: red\n", "colour", 2, "dataset, also_train, method, q, within, images, network"),
         ("training:\n  epochs: 3\n  rate: 0.1\n", "training.rate", 4, "optimiser, learning_rate"),
         ("# a comment\n\nmethod: magic\n", "method", 4, "'cvs', 'classification', 'multitask', 'probe' or 'transfer'"),
         ("images:\n  size: 100\n", "images.size", 3, "a multiple of 32 with densenet169. Found 100"),

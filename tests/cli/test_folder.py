@@ -40,6 +40,17 @@ def test_the_first_look_writes_what_is_read_again(own_folder: Path) -> None:
     assert datasets.opened("folder", own_folder)[0].cases(own_folder) == before
 
 
+@pytest.mark.parametrize(("dark", "expected"), [(8, "automatic"), (7, "none"), (0, "none")])
+def test_dark_surroundings_are_left_out_where_all_images_have_some(own_folder: Path, dark: int, expected: str) -> None:
+    for file in sorted((own_folder / "images").iterdir())[:dark]:
+        pixels = np.array(Image.open(file))
+        pixels[:, :8] = pixels[:, -8:] = 0
+        Image.fromarray(pixels).save(file)
+    output = said("data", "init", own_folder)
+    assert ("dark surroundings in all of 8 images" in output) == (expected == "automatic")
+    assert yaml.safe_load((own_folder / "dataset.yaml").read_text())["field_of_view"] == expected
+
+
 def test_the_first_look_overwrites_nothing_unless_it_is_told_to(own_folder: Path) -> None:
     (own_folder / "dataset.yaml").write_text("title: mine\n")
     result = run("data", "init", own_folder)

@@ -12,14 +12,20 @@ from cvs_med.datasets.folder import files, labels, patterns
 from cvs_med.datasets.folder.files import Found
 from cvs_med.datasets.folder.labels import Label
 from cvs_med.datasets.folder.settings import FILE, Settings
+from cvs_med.decoding import field_of_view
 from cvs_med.errors import DataError, fault, printable, reason
-from cvs_med.images import read_mask
+from cvs_med.images import read_image, read_mask
 from cvs_med.types import OwnFile
 
 _CLASS_IN_NAME = (r"[_ -]([A-Za-z]+)[0-9]*$", r"^([A-Za-z]+)[_ -]?[0-9]")
 """Where a class often stands in a name: 07_dr, dr_07."""
 _PATIENT_IN_NAME = r"^([^_ -]*[0-9][^_ -]*)[_ -]"
 _MOST_CLASSES = 20
+
+_LOOKED_AT = 8
+"""Images that are decoded to see whether they have dark surroundings."""
+_SURROUNDED = (0.4, 0.97)
+"""Shares of an image that a field of view between dark surroundings covers; a round one in a square covers 0.79."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +40,8 @@ class Look:
         grouped: groups named in labels.csv.
         pattern: a guess how the patient stands in the file names.
         columns: columns of labels.csv that may tell the patient, where no group is named.
+        looked_at: images that were decoded.
+        surrounded: those of them with dark surroundings.
     """
 
     settings: Settings
@@ -43,6 +51,13 @@ class Look:
     grouped: int
     pattern: str | None
     columns: tuple[str, ...]
+    looked_at: int
+    surrounded: int
+
+    @property
+    def finds_field_of_view(self) -> bool:
+        """Whether dark surroundings are left out: where all images that were looked at have some."""
+        return self.surrounded == self.looked_at > 0
 
 
 def write(root: Path, *, force: bool) -> list[str]:
@@ -96,6 +111,7 @@ def _look(root: Path) -> tuple[Look, int]:
         len({label.group for label in found.values() if label.group}),
         _patients(images, found),
         _columns(root, settings, found),
+        *_surrounded(images),
     )
     return look, len(problems + of_labels + of_masks)
 
@@ -126,6 +142,17 @@ def _empty(masks: Mapping[str, Found], found: Mapping[str, Label]) -> tuple[str,
     return tuple(sorted(classes))
 
 
+def _surrounded(images: Mapping[str, Found]) -> tuple[int, int]:
+    """Decode a few images: how many, and how many of these have dark surroundings."""
+    found = list(images.values())
+    least, most = _SURROUNDED
+    shares = []
+    for file in found[:: -(-len(found) // _LOOKED_AT)]:
+        with suppress(DataError):  # The check says what is wrong with it.
+            shares.append(float(field_of_view.find(read_image(OwnFile(file.path))).mean()))
+    return len(shares), sum(least <= share <= most for share in shares)
+
+
 def _patients(images: Mapping[str, Found], found: Mapping[str, Label]) -> str | None:
     """Guess that names such as P07_left begin with the patient, if some beginnings come again but not all are one."""
     if any(label.group for label in found.values()):
@@ -149,6 +176,8 @@ def _said(look: Look) -> list[str]:
         f"  {total} images; classes from {places[look.settings.labels or 'csv']}: {counts}",
         f"  masks: {look.masks}",
     ]
+    if look.finds_field_of_view:
+        lines.append(f"  dark surroundings in all of {look.looked_at} images: left out; see field_of_view in {FILE}")
     if look.empty:
         lines.append(f"  empty masks in: {', '.join(map(printable, look.empty))}; see empty_masks in {FILE}")
     if look.grouped:
@@ -198,7 +227,7 @@ def _text(look: Look) -> str:
             *_empty_lines(look),
             "",
             "# automatic: the dark surroundings of an image do not count. none: all pixels do.",
-            "field_of_view: none",
+            f"field_of_view: {'automatic' if look.finds_field_of_view else 'none'}",
             "",
             "# Slice of a NIfTI volume: middle, or a number from 0 (from the patient's right, front or feet).",
             "volumes: {plane: axial, slice: middle}",
