@@ -28,7 +28,8 @@ _FOLDER = click.Path(path_type=Path, file_okay=False)
 )  # fmt: skip
 @click.option(
     "--write", multiple=True, type=click.Choice(["dicom-seg", "dicom-sr", "nifti"]),
-    help="Further forms of the answers; may be repeated. The DICOM ones name the patient, for the archive.",
+    help="Further forms of the answers; may be repeated. The DICOM ones, which name the patient for the archive, are "
+    "made of DICOM photographs, nifti of NIfTI ones.",
 )  # fmt: skip
 @click.option("--device", type=click.Choice(["auto", "cpu", "cuda"]), default="auto", help="Where to compute.")
 @click.option("--precision", type=click.Choice(["auto", "bf16", "fp32"]), help="Numbers to compute with.")
@@ -72,6 +73,8 @@ def predict(
             f"In its own cross-validation, {alarms.either} of {alarms.photographs} training photographs were flagged "
             "falsely."
         )
+        if summary.failed:
+            click.echo(f"Why files failed stands in {out / 'failures.csv'}; the first: {summary.first_failure}")
     if not summary.derived + summary.flagged:
         context.exit(1)
 

@@ -81,6 +81,7 @@ class Tables:
 
     Attributes:
         failed: photographs whose reason was written down.
+        first_failure: the first of these reasons; empty without any.
         finished: photographs that need not be looked at again: name to SHA-256 and whether it is flagged.
     """
 
@@ -92,6 +93,7 @@ class Tables:
         """
         self.names = list(class_names)
         self.failed = 0
+        self.first_failure = ""
         self.finished: dict[str, tuple[str, bool]] = {}
         lines = out / "predictions.jsonl"
         kept = _whole_lines(lines)
@@ -130,6 +132,7 @@ class Tables:
     def fail(self, file: str, reason: str) -> None:
         """Write down why a file could not be used."""
         self.failed += 1
+        self.first_failure = self.first_failure or reason
         _append(self._failures, _csv_line([file, reason]))
 
     def _header(self) -> list[str]:

@@ -49,11 +49,13 @@ class Summary:
         derived: with a diagnosis.
         flagged: stopped by a gate, or too unsure.
         failed: not usable; see failures.csv.
+        first_failure: why the first of these was not; empty without any.
     """
 
     derived: int
     flagged: int
     failed: int
+    first_failure: str = ""
 
 
 def predict(
@@ -99,7 +101,7 @@ def predict(
                 watcher.counted(done, len(files))
             _keep(tables, writing)
             stopped = [tables.finished[file.name][1] for file in files if file.name in tables.finished]
-            return Summary(len(stopped) - sum(stopped), sum(stopped), tables.failed)
+            return Summary(len(stopped) - sum(stopped), sum(stopped), tables.failed, tables.first_failure)
 
 
 def _answered(file: Found, tables: Tables, out: Path) -> bool:

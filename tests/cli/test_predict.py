@@ -29,7 +29,9 @@ def test_photographs_are_answered_for(run: Path, phantom_folder: Path, tmp_path:
 def test_exit_codes(run: Path, tmp_path: Path) -> None:
     (tmp_path / "a.png").write_bytes(b"no picture")
     common = ["predict", "--run", str(run), "--out", str(tmp_path / "out")]
-    assert CliRunner().invoke(main, [*common, str(tmp_path / "a.png")]).exit_code == 1
+    failed = CliRunner().invoke(main, [*common, str(tmp_path / "a.png")])
+    assert failed.exit_code == 1
+    assert "failures.csv; the first: a.png: expected" in failed.stdout
     assert CliRunner().invoke(main, [*common, str(tmp_path / "absent.png")]).exit_code == 2
     shutil.rmtree(run / "fold-0")
     result = CliRunner().invoke(main, [*common, str(tmp_path / "a.png")])
