@@ -131,6 +131,7 @@ def folds(
         CvsMedError: see `experiment.cross_validate`.
     """
     tasks: list[FoldTask] = []
+    chosen = {name: _anywhere(each) for name, each in candidates.items()} if candidates else None
     with ExitStack() as open_folders:
         for protocol, out in runs:
             _, root = datasets.opened(protocol.dataset, data_dir)
@@ -140,11 +141,16 @@ def folds(
                 )
             )
             tasks += [
-                FoldTask(protocol, candidates, out.resolve(), number, root.resolve(), machine)
+                FoldTask(_anywhere(protocol), chosen, out.resolve(), number, root.resolve(), machine)
                 for number in range(len(run.parts))
                 if not folder.done(number)
             ]
         yield tasks
+
+
+def _anywhere(protocol: Protocol) -> Protocol:
+    """Name the folders of a protocol so that a process that was started elsewhere finds them."""
+    return protocol.model_copy(update={"also_train": tuple(str(Path(name).resolve()) for name in protocol.also_train)})
 
 
 @contextmanager

@@ -64,6 +64,29 @@ def test_folds_computed_apart_in_any_order_are_those_of_one_command(
         assert found == []
 
 
+def test_a_task_finds_pooled_folders_wherever_it_runs(
+    phantom_folder: Path,
+    small: tuple[str, ...],
+    tmp_path: Path,
+    make_folder: Callable[..., Path],
+    cross_validate: Callable[..., Silent],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    make_folder("other", counts={"glaucoma": 2, "healthy": 4})
+    settings = ("method=probe", "also_train=[other]")
+    runs = [(protocol.load("phantom", [*small, *settings]), tmp_path / "apart")]
+    machine = Machine(tmp_path / "cache", "cpu", 1)
+    monkeypatch.chdir(tmp_path)
+    with tasks.folds(runs, data_dir=phantom_folder, machine=machine, observer=Silent()) as found:
+        monkeypatch.chdir(tmp_path / "other")
+        for task in found:
+            task.run(Silent())
+    monkeypatch.chdir(tmp_path)
+    cross_validate(tmp_path / "apart", *settings)
+    cross_validate(tmp_path / "one", *settings)
+    assert contents(tmp_path / "apart") == contents(tmp_path / "one")
+
+
 def test_a_fold_that_chooses_its_protocol_does_so_apart(
     phantom_folder: Path, small: tuple[str, ...], tmp_path: Path
 ) -> None:
