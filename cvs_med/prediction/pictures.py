@@ -3,6 +3,7 @@
 import io
 import json
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -88,12 +89,14 @@ def case_map(opinion: Opinion, prepared: Square, classes: int) -> CaseMap:
 def write(folder: Path, row: Row, opinion: Opinion, prepared: Square, class_names: Sequence[str]) -> Array | None:
     """Write everything of one photograph into a folder of its own, made if missing; give its label map, if any."""
     folder.mkdir(parents=True, exist_ok=True)
-    native = None if opinion.map is None else label_map(opinion.map, prepared)
-    if native is not None:
-        write_bytes(folder / "label_map.png", label_map_png(native, class_names))
-    if opinion.shares is not None and opinion.scores is not None:
-        write_bytes(folder / "evidence.npz", evidence_npz(opinion.shares, opinion.scores))
-    write_bytes(folder / "overlay.png", overlay_png(row, opinion, prepared, class_names))
+    with ThreadPoolExecutor(1) as beside:  # Drawing and packing both leave Python to compute.
+        overlay = beside.submit(overlay_png, row, opinion, prepared, class_names)
+        native = None if opinion.map is None else label_map(opinion.map, prepared)
+        if native is not None:
+            write_bytes(folder / "label_map.png", label_map_png(native, class_names))
+        if opinion.shares is not None and opinion.scores is not None:
+            write_bytes(folder / "evidence.npz", evidence_npz(opinion.shares, opinion.scores))
+        write_bytes(folder / "overlay.png", overlay.result())
     return native
 
 
