@@ -26,12 +26,9 @@ def cross_validate(
     out: Path,
     *,
     data_dir: Path | None,
-    cache_dir: Path,
-    accelerator: str,
-    workers: int,
+    machine: Machine,
     observer: Observer,
     candidates: Mapping[str, Protocol] | None = None,
-    devices: int = 1,
 ) -> None:
     """Run every fold of a protocol, and the baselines on the same folds, into a run folder.
 
@@ -39,13 +36,10 @@ def cross_validate(
         protocol: the experiment.
         out: run folder, new or of the same protocol; finished folds and epochs in it are kept.
         data_dir: see `setup.prepare`, as the rest.
-        cache_dir: see `setup.prepare`.
-        accelerator: auto, cpu or cuda.
-        workers: threads that decode.
+        machine: where to compute.
         observer: told of progress.
         candidates: protocols by name, of which each fold chooses one inside its training part; then `protocol` is what
             `selection.selecting` says of them.
-        devices: that train one network together; see `devices.fit`.
 
     Raises:
         CvsMedError: data, weights, folders or the training are not as they should be; what was computed stays.
@@ -54,7 +48,7 @@ def cross_validate(
         protocol,
         out,
         data_dir=data_dir,
-        machine=Machine(cache_dir, accelerator, workers, devices),
+        machine=machine,
         observer=observer,
         candidates=candidates,
     ) as (folder, run):
@@ -63,7 +57,7 @@ def cross_validate(
         run_baselines(setup, folder, run.parts)
         facts = environment.describe(setup.fabric.device, setup.precision)
         facts |= _add_up(folder.path / "environment.json", [each.seconds for each in run.setups.values()])
-        facts |= {"devices": devices} if devices > 1 else {}
+        facts |= {"devices": machine.devices} if machine.devices > 1 else {}
         facts |= smaller_batch.recorded(folder.path)
         facts["peak memory, GB"] = round(environment.peak_memory_gigabytes(), 2)
         folder.write_json("environment.json", facts)
@@ -119,11 +113,8 @@ def prepared(
         name: prepare(
             each.model_copy(update={"splits": protocol.splits}),
             data_dir=data_dir,
-            cache_dir=machine.cache_dir,
-            accelerator=machine.accelerator,
-            workers=machine.workers,
+            machine=machine,
             observer=observer,
-            count=machine.devices,
         )
         for name, each in (candidates or {ONLY: protocol}).items()
     }

@@ -10,7 +10,7 @@ from cvs_med.prediction import ensemble, gate_file
 from cvs_med.prediction.gates import FalseAlarms
 from cvs_med.propagation import few_masks
 from cvs_med.protocol import Protocol
-from cvs_med.setup import Observer, prepare
+from cvs_med.setup import Machine, Observer, prepare
 from cvs_med.statistics.metrics import Proportion
 from cvs_med.tables import write_bytes
 
@@ -23,11 +23,8 @@ def train(
     *,
     cross_validation: Path,
     data_dir: Path | None,
-    cache_dir: Path,
-    accelerator: str,
-    workers: int,
+    machine: Machine,
     observer: Observer,
-    devices: int = 1,
 ) -> None:
     """Train on all cases by a protocol, and write network, gates and model card into a folder for `predict`.
 
@@ -36,11 +33,8 @@ def train(
         out: folder, new or of the same protocol.
         cross_validation: finished run of the same protocol, whatever its splits, on the same photographs and weights.
         data_dir: see `setup.prepare`, as the rest.
-        cache_dir: see `setup.prepare`.
-        accelerator: auto, cpu or cuda.
-        workers: threads that decode.
+        machine: where to compute.
         observer: told of progress.
-        devices: that train the network together; see `devices.fit`.
 
     Raises:
         CvsMedError: the cross-validation is of something else, or data, weights or folders are not as they should be.
@@ -50,10 +44,7 @@ def train(
     require_same_protocol(protocol, cross_validation)
     expected = measure_run(cross_validation)
     with run_folder.opened(out, protocol) as folder:
-        setup = prepare(
-            protocol, data_dir=data_dir, cache_dir=cache_dir, accelerator=accelerator, workers=workers,
-            observer=observer, count=devices,
-        )  # fmt: skip
+        setup = prepare(protocol, data_dir=data_dir, machine=machine, observer=observer)
         run_folder.RunFolder(cross_validation).require_same("inputs.json", setup.inputs)
         folder.require_same("inputs.json", setup.inputs)
         experiment.describe({"": setup}, folder)

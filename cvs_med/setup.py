@@ -41,7 +41,14 @@ class Observer(Interface):
 
 @dataclass(frozen=True, slots=True)
 class Machine:
-    """Where to compute; see `prepare`."""
+    """Where to compute.
+
+    Attributes:
+        cache_dir: where decoded photographs, features and downloaded weights are kept.
+        accelerator: auto, cpu or cuda.
+        workers: threads that decode.
+        devices: that train one network together; see `devices.fit`.
+    """
 
     cache_dir: Path
     accelerator: str
@@ -66,8 +73,7 @@ class Setup:
         observer: told of progress.
         seconds: what each stage of this process cost.
         devices: that train one network together.
-        own: how many of the cases are the data set's own, and come first; the others are only learnt from. None means
-            all of them.
+        own: how many of the cases are the data set's own, and come first; the others are only learnt from.
     """
 
     dataset: DataSet
@@ -81,13 +87,13 @@ class Setup:
     precision: Precision
     observer: Observer
     seconds: dict[str, float]
-    devices: int = 1
-    own: int | None = None
+    devices: int
+    own: int
 
     @property
     def tested(self) -> range:
         """The cases that folds are dealt of, as positions in `cases`."""
-        return range(len(self.cases) if self.own is None else self.own)
+        return range(self.own)
 
     @property
     def labels(self) -> Integers:
@@ -114,45 +120,30 @@ def labels_digest(cases: Sequence[Case]) -> str:
     return hashlib.sha256(json.dumps([[case.id, case.label, case.group] for case in cases]).encode()).hexdigest()
 
 
-def prepare(
-    protocol: Protocol,
-    *,
-    data_dir: Path | None,
-    cache_dir: Path,
-    accelerator: str,
-    workers: int,
-    observer: Observer,
-    count: int = 1,
-) -> Setup:
+def prepare(protocol: Protocol, *, data_dir: Path | None, machine: Machine, observer: Observer) -> Setup:
     """Read, check and decode the data, load the encoder, and compute its features.
 
     Args:
         protocol: the experiment.
         data_dir: folder of the data set; None looks where `datasets.locate` looks.
-        cache_dir: where decoded photographs, features and downloaded weights are kept.
-        accelerator: auto, cpu or cuda.
-        workers: threads that decode.
+        machine: where to compute.
         observer: told of progress.
-        count: devices that train one network together.
 
     Raises:
         CvsMedError: data, weights or folders are not as they should be.
     """
-    devices.require(protocol, count, accelerator)
+    devices.require(protocol, machine.devices, machine.accelerator)
     dataset, root = datasets.opened(protocol.dataset, data_dir)
     cases = datasets.read(dataset, root, folds=protocol.splits.folds)
     own = len(cases)
     dataset, cases = pooling.gather(dataset, cases, protocol.also_train)
     if protocol.has_map and not protocol.masks.per_class:
         require_masks(cases)
-    pooling.require_no_twins(cases, own, workers)
-    setup = assemble(
-        protocol, dataset, cases, cache_dir=cache_dir, accelerator=accelerator, workers=workers, observer=observer
-    )
-    setup = replace(setup, own=own)
+    pooling.require_no_twins(cases, own, machine.workers)
+    setup = replace(assemble(protocol, dataset, cases, machine=machine, observer=observer), own=own)
     if not protocol.masks.per_class:
         require_foreground(setup)
-    return replace(with_features(setup, cache_dir), devices=count)
+    return with_features(setup, machine.cache_dir)
 
 
 def with_features(setup: Setup, cache_dir: Path) -> Setup:
@@ -178,14 +169,7 @@ def with_features(setup: Setup, cache_dir: Path) -> Setup:
 
 
 def assemble(
-    protocol: Protocol,
-    dataset: DataSet,
-    cases: list[Case],
-    *,
-    cache_dir: Path,
-    accelerator: str,
-    workers: int,
-    observer: Observer,
+    protocol: Protocol, dataset: DataSet, cases: list[Case], *, machine: Machine, observer: Observer
 ) -> Setup:
     """Load the network and decode these cases of a data set, without features; see `prepare`.
 
@@ -194,16 +178,28 @@ def assemble(
     """
     seconds: dict[str, float] = {}
     observer.stage("Loading the network")
-    network, identity = _network(protocol, len(dataset.class_names), cache_dir)
+    network, identity = _network(protocol, len(dataset.class_names), machine.cache_dir)
     observer.stage("Reading the photographs")
     with timed(seconds, "photographs"):
         size, crop = protocol.images.size, protocol.images.crop
-        photographs = cache.load(cases, size=size, crop=crop, folder=cache_dir, workers=workers)
-    fabric = Fabric(accelerator=accelerator, devices=1)
+        photographs = cache.load(cases, size=size, crop=crop, folder=machine.cache_dir, workers=machine.workers)
+    fabric = Fabric(accelerator=machine.accelerator, devices=1)
     precision = choose(protocol.training.precision, fabric.device)
     network = place(network, fabric.device)
     return Setup(
-        dataset, cases, photographs, protocol, network, identity, NOTHING, fabric, precision, observer, seconds
+        dataset=dataset,
+        cases=cases,
+        photographs=photographs,
+        protocol=protocol,
+        network=network,
+        encoder=identity,
+        features=NOTHING,
+        fabric=fabric,
+        precision=precision,
+        observer=observer,
+        seconds=seconds,
+        devices=machine.devices,
+        own=len(cases),
     )
 
 

@@ -55,7 +55,10 @@ ALONE = Share()
 
 
 class _Sum(torch.autograd.Function):
-    """The sum over all processes; the gradient of each is the sum of all gradients."""
+    """The sum over all processes; the gradient of each is the sum of all gradients.
+
+    PyTorch's own, in `torch.distributed.nn`, is deprecated, and what it names instead has no gradient.
+    """
 
     @staticmethod
     def forward(ctx: Any, value: Tensor) -> Tensor:  # noqa: ANN401 - torch gives no type

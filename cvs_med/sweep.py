@@ -302,15 +302,7 @@ def _assemble(
 ) -> Setup:
     """Load a cell's network and images."""
     seeded = chosen.model_copy(update={"splits": chosen.splits.model_copy(update={"seed": cell.seed})})
-    return assemble(
-        seeded,
-        data.dataset,
-        _cases(chosen, data, cell, draw),
-        cache_dir=machine.cache_dir,
-        accelerator=machine.accelerator,
-        workers=machine.workers,
-        observer=observer,
-    )
+    return assemble(seeded, data.dataset, _cases(chosen, data, cell, draw), machine=machine, observer=observer)
 
 
 def _answer(setup: Setup, network: Network, test: Sequence[int]) -> list[Prediction]:

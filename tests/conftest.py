@@ -153,6 +153,7 @@ class Silent:
 def cross_validate(phantom_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Silent]:
     """Run a small protocol on nine phantoms: `cross_validate(out, *settings)`; returns the observer."""
     from cvs_med import experiment, protocol
+    from cvs_med.setup import Machine
 
     cache = tmp_path_factory.mktemp("cache")
 
@@ -162,9 +163,7 @@ def cross_validate(phantom_folder: Path, tmp_path_factory: pytest.TempPathFactor
             protocol.load("phantom", [*SMALL, *settings]),
             out,
             data_dir=data_dir,
-            cache_dir=cache,
-            accelerator="cpu",
-            workers=1,
+            machine=Machine(cache, "cpu", 1),
             observer=watching,
         )
         return watching

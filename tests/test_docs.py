@@ -1,5 +1,6 @@
 import re
 import shlex
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -59,6 +60,32 @@ def test_a_command_line_of_the_docs_runs(
     result = CliRunner().invoke(main, [*words, *options])
     expected = 2 if words[:2] == ["data", "fetch"] else 0  # checksums tell the tiny folders from the authors' files
     assert result.exit_code == expected, result.output
+
+
+def test_the_commands_of_your_data_that_take_a_run_do_so(
+    make_folder: Callable[..., Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Those in blocks of text, whose runs stand in capitals; `app` serves, and tests/apps runs it."""
+    page = (ROOT / "docs" / "your-data.md").read_text()
+    blocks = re.findall(r"```text\n(.*?)```", page, flags=re.S)
+    lines = [line for block in blocks for line in block.splitlines() if line.startswith("cvs-med ")]
+    assert {line.split()[1] for line in lines} == {"compare", "propagate", "predict", "train", "export", "app"}
+    monkeypatch.chdir(tmp_path)
+    make_folder("my-images", counts={"benign": 6, "malignant": 6})
+    shutil.copytree("my-images/images", "new-images")
+    for out, more in (("all", []), ("few", ["--masked-per-class", "1"])):
+        words = ["cv", "--dataset", "folder", "--data-dir", "my-images", *SMALL, *more, "--out", out]
+        assert CliRunner().invoke(main, words).exit_code == 0
+    runs = {"RUN": "all", "RUN-WITH-ALL-MASKS": "all", "RUN-WITH-FIVE": "few"}
+    cheap = ["--device", "cpu", "--set", "network.backbone=resnet18", "--set", "network.weights=none"]
+    cheap += ["--set", "images.size=64", "--set", "training.steps=1"]
+    for line in lines:
+        words = [runs.get(word, word) for word in shlex.split(line)[1:]]
+        if words[0] != "app":
+            result = CliRunner().invoke(main, [*words, *(cheap if words[0] == "propagate" else [])])
+            assert result.exit_code == 0, (line, result.output)
+    wanted = ("seg-5/folder-examples.png", "answers/predictions.csv", "model/MODEL_CARD.md", "exported/model.onnx")
+    assert [name for name in wanted if not (tmp_path / name).exists()] == []
 
 
 def test_the_commands_for_propagated_masks_give_their_row(

@@ -14,6 +14,7 @@ from PIL import Image
 from cvs_med import backbones, datasets, experiment, sweep_table
 from cvs_med.cli import main
 from cvs_med.protocol import catalogue, load
+from cvs_med.setup import Machine
 from cvs_med.tables import read_predictions
 
 # What makes a protocol cheap without changing what it does.
@@ -109,9 +110,7 @@ def test_a_protocol_of_the_catalogue_runs(
         protocol,
         tmp_path / "run",
         data_dir=folder,
-        cache_dir=tmp_path / "cache",
-        accelerator="cpu",
-        workers=1,
+        machine=Machine(tmp_path / "cache", "cpu", 1),
         observer=Unwatched(),
     )
     facts = json.loads((tmp_path / "run" / "dataset.json").read_text())
@@ -163,6 +162,8 @@ def test_the_paper_s_training_on_mnist_and_cifar_is_what_the_paper_says(name: st
     assert (loss.foreground_weight, loss.dice_weight) == (1, 0)
     assert (loss.map_weight, loss.class_weight) == (1, protocol.method == "multitask")
     assert (protocol.q, protocol.within, protocol.images.crop) == ("mean", "image", "none")
+    original = 28 if protocol.dataset == "mnist" else 32
+    assert protocol.images.size == (128 if protocol.network.backbone == "resnet101" else original)
 
 
 @pytest.mark.parametrize("name", OF_THE_PAPER)

@@ -21,7 +21,7 @@ from cvs_med.folds import run_fold
 from cvs_med.protocol import Protocol, load
 from cvs_med.protocol_sections import Inner, Splits
 from cvs_med.selection import Choice, choose
-from cvs_med.setup import Setup, kept_levels, prepare
+from cvs_med.setup import Machine, Setup, kept_levels, prepare
 from cvs_med.splits import inner_folds
 from cvs_med.tables import read_predictions
 from cvs_med.types import Case, Prediction
@@ -46,7 +46,7 @@ def protocols(files: list[str], small: tuple[str, ...]) -> dict[str, Protocol]:
 
 def _prepare(protocol: Protocol, phantoms: Path, cache: Path, observer: object) -> Setup:
     return prepare(
-        protocol, data_dir=phantoms, cache_dir=cache, accelerator="cpu", workers=1, observer=observer  # type: ignore[arg-type]  # the observer of conftest.py
+        protocol, data_dir=phantoms, machine=Machine(cache, "cpu", 1), observer=observer  # type: ignore[arg-type]  # the observer of conftest.py
     )  # fmt: skip
 
 

@@ -12,8 +12,8 @@ from cvs_med import datasets, experiment, folds, protocol
 from cvs_med.embedding import embed
 from cvs_med.errors import ProtocolError
 from cvs_med.propagation.metric_transfer import Propagated
-from cvs_med.setup import Setup, assemble
-from cvs_med.sweep import Machine, sweep
+from cvs_med.setup import Machine, Setup, assemble
+from cvs_med.sweep import sweep
 from cvs_med.sweep_plan import Plan, methods
 from cvs_med.tables import read_predictions
 from cvs_med.transfer import classify_embedding, label_all, weighted_shares
@@ -51,7 +51,7 @@ def setup(small: str, mnist: Path, tmp_path: Path) -> Setup:
     dataset = datasets.get("mnist")
     cases = sorted(dataset.cases(mnist), key=lambda case: case.part != "train")
     return assemble(
-        protocol.load(small), dataset, cases, cache_dir=tmp_path, accelerator="cpu", workers=1, observer=Unwatched()
+        protocol.load(small), dataset, cases, machine=Machine(tmp_path, "cpu", 1), observer=Unwatched()
     )
 
 
@@ -145,8 +145,8 @@ def test_it_is_swept(small: str, mnist: Path, tmp_path: Path, trainable: str, pr
 def test_a_cross_validation_says_what_to_ask_for_instead(small: str, tmp_path: Path) -> None:
     with pytest.raises(ProtocolError, match="Use `cvs-med sweep`, which labels a few images of each class"):
         experiment.cross_validate(
-            protocol.load(small, ["dataset=digits"]), tmp_path / "run", data_dir=None, cache_dir=tmp_path,
-            accelerator="cpu", workers=1, observer=Unwatched(),
+            protocol.load(small, ["dataset=digits"]), tmp_path / "run", data_dir=None,
+            machine=Machine(tmp_path, "cpu", 1), observer=Unwatched(),
         )  # fmt: skip
     assert not (tmp_path / "run").exists()
 

@@ -35,7 +35,7 @@ def limits(
     require_trained_whole(protocol)
     source = training_part(protocol, torch.device(accelerator), data_dir, cache_dir, workers)
     precision = choose(protocol.training.precision, source.device)
-    steps = stepper(protocol, source, source.classes, precision, torch.channels_last)
+    steps = stepper(protocol, source, precision, torch.channels_last)
     with FlopCounterMode(display=False) as counter:
         steps()
     work = counter.get_total_flops() / 1e9

@@ -2,13 +2,14 @@
 
 import statistics
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import torch
 from lightning_fabric import Fabric
 from torch.nn.functional import cross_entropy
 
-from cvs_med import cache, datasets, environment, losses
+from cvs_med import environment, losses
 from cvs_med.batches import PhotographBatches
 from cvs_med.benchmark import by_monai
 from cvs_med.benchmark.rounds import Ratio, Result, alternate
@@ -34,19 +35,12 @@ def train(dataset: str, *, data_dir: Path | None, cache_dir: Path, workers: int,
         CvsMedError: protocol or data are not as they should be, or pytorch-ignite is not installed.
     """
     protocol = load_protocol(dataset, ["network.trainable=all", "network.context=[]"])
-    kind, root = datasets.opened(dataset, data_dir)
-    cases = datasets.read(kind, root, folds=2)
-    images = protocol.images
-    photographs = cache.load(cases, size=images.size, crop=images.crop, folder=cache_dir, workers=workers)
-    labels = torch.tensor([case.label for case in cases])
-    device = torch.device("cpu")
-    classes = len(kind.class_names)
-    source = PhotographBatches(photographs, labels, classes, protocol.augmentation, device)
-    plain = PhotographBatches(photographs, labels, classes, Augmentation(flip=()), device)
-    precision = choose("auto", device)
-    usual = stepper(protocol, source, classes, precision, torch.channels_last)
-    contiguous = stepper(protocol, source, classes, "fp32", torch.contiguous_format)
-    unchanged = stepper(protocol, plain, classes, precision, torch.channels_last)
+    source = training_part(protocol, torch.device("cpu"), data_dir, cache_dir, workers)
+    plain = replace(source, augmentation=Augmentation(flip=()))
+    precision = choose("auto", source.device)
+    usual = stepper(protocol, source, precision, torch.channels_last)
+    contiguous = stepper(protocol, source, "fp32", torch.contiguous_format)
+    unchanged = stepper(protocol, plain, precision, torch.channels_last)
     size = batch_size(protocol, source)
     trainer = by_monai.supervised_trainer(protocol, source, size, STEPS)
     seconds = alternate([usual, contiguous, unchanged, trainer], rounds)
@@ -59,7 +53,7 @@ def train(dataset: str, *, data_dir: Path | None, cache_dir: Path, workers: int,
         ),
         Ratio("training step, with : without augmentation", 1000 * ours, 1000 * bare, ours / bare, "ms"),
     )
-    return Result(ratios, rounds, environment.describe(device, precision))
+    return Result(ratios, rounds, environment.describe(source.device, precision))
 
 
 def step(
@@ -76,7 +70,7 @@ def step(
     require_trained_whole(protocol)
     source = training_part(protocol, torch.device(accelerator), data_dir, cache_dir, workers)
     precision = choose(protocol.training.precision, source.device)
-    usual = stepper(protocol, source, source.classes, precision, torch.channels_last)
+    usual = stepper(protocol, source, precision, torch.channels_last)
     seconds = alternate([usual, _bare(protocol, source, precision)], rounds)
     ours, bare = (1000 * statistics.median(times) / STEPS for times in seconds)
     what = f"{protocol.network.backbone}, {batch_size(protocol, source)} of {protocol.images.size} pixels, {precision}"
@@ -85,12 +79,12 @@ def step(
 
 
 def stepper(
-    protocol: Protocol, source: PhotographBatches, classes: int, precision: str, memory: torch.memory_format
+    protocol: Protocol, source: PhotographBatches, precision: str, memory: torch.memory_format
 ) -> Callable[[], None]:
     """Build a network and give a function that trains it for `STEPS` steps."""
     torch.manual_seed(0)
     fabric = Fabric(accelerator=source.device.type, devices=1)
-    network: Network = build_network(protocol, classes).train().to(source.device)
+    network: Network = build_network(protocol, source.classes).train().to(source.device)
     network = network.to(memory_format=memory)  # type: ignore[call-overload] # torch's types lack it
     trained, optimiser = fabric.setup(network, build_optimiser(network, protocol.training))
     generator = torch.Generator().manual_seed(0)

@@ -1,8 +1,36 @@
 """`cvs-med bench`: speed as ratios, measured in one run."""
 
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import click
+
+if TYPE_CHECKING:
+    from cvs_med.benchmark.rounds import Result
+    from cvs_med.protocol import Protocol
+
+_Command: TypeAlias = Callable[..., None]
+_Option: TypeAlias = Callable[[_Command], _Command]
+
+_FOLDER = click.Path(path_type=Path, file_okay=False)
+_IMAGE = click.Path(path_type=Path, dir_okay=False)
+
+_DATA: tuple[_Option, ...] = (
+    click.option("--dataset", required=True, help="Name of the data set, such as hrf."),
+    click.option("--data-dir", type=_FOLDER, help="Its folder."),
+)
+_PROTOCOL: _Option = click.option(
+    "--protocol", help="Protocol by name or file.  [default: that of the data set, else its Wide-ResNet]"
+)
+_DEVICE: _Option = click.option(
+    "--device", type=click.Choice(["auto", "cpu", "cuda"]), default="auto", help="Where to compute."
+)
+_RUN: _Option = click.option("--run", required=True, type=_FOLDER, help="Run that answers.")
+_ROUNDS: tuple[_Option, ...] = (
+    click.option("--rounds", type=click.IntRange(1), default=5, show_default=True, help="Alternating rounds."),
+    click.option("--json", "as_json", is_flag=True, help="Print JSON instead of a table."),
+)
 
 
 @click.group()
@@ -10,51 +38,69 @@ def bench() -> None:
     """Measure speed, as ratios of things measured in turn in one run."""
 
 
-@bench.command()
-@click.option("--dataset", required=True, help="Name of the data set whose protocol and photographs are used.")
-@click.option("--data-dir", type=click.Path(path_type=Path, file_okay=False), help="Its folder.")
-@click.option("--rounds", type=click.IntRange(1), default=5, show_default=True, help="Alternating rounds.")
-@click.option("--json", "as_json", is_flag=True, help="Print JSON instead of a table.")
+def _measuring(*options: _Option) -> Callable[[_Command], click.Command]:
+    """Make a command of a function, with these options and those that every benchmark has."""
+
+    def made(function: _Command) -> click.Command:
+        for option in reversed((*options, *_ROUNDS)):
+            function = option(function)
+        return bench.command()(function)
+
+    return made
+
+
+def _usual(
+    dataset: str, protocol: str | None, device: str = "cpu", fields: Mapping[str, object] | None = None
+) -> "Protocol":
+    """Load what is asked for, or the usual protocol of a data set, with some fields changed."""
+    from cvs_med.cli import asked
+    from cvs_med.protocol import load
+
+    return load(protocol or asked.usual(dataset, device), asked.settings({"dataset": dataset, **(fields or {})}, ()))
+
+
+def _places(device: str) -> dict[str, Any]:
+    """Say where to compute."""
+    from cvs_med.cli.machine import cache_folder, workers
+
+    return {"cache_dir": cache_folder(), "accelerator": device, "workers": workers()}
+
+
+def _tell(result: "Result", as_json: bool) -> None:
+    click.echo(result.to_json() if as_json else result.to_table())
+
+
+@_measuring(*_DATA)
 def train(dataset: str, data_dir: Path | None, rounds: int, as_json: bool) -> None:
     """Compare a training step with a plain loop in 32 bits, MONAI's SupervisedTrainer, and no augmentation."""
     from cvs_med.benchmark import steps
-    from cvs_med.cli.machine import cache_folder, keep_memory, workers
+    from cvs_med.cli.machine import cache_folder, workers
+    from cvs_med.memory import keep_memory
 
     keep_memory()
-    result = steps.train(
-        dataset, data_dir=data_dir, cache_dir=cache_folder(), workers=workers(), rounds=rounds
-    )
-    click.echo(result.to_json() if as_json else result.to_table())
+    _tell(steps.train(dataset, data_dir=data_dir, cache_dir=cache_folder(), workers=workers(), rounds=rounds), as_json)
 
 
-@bench.command()
-@click.option("--dataset", required=True, help="Name of the data set, such as mnist.")
-@click.option("--data-dir", type=click.Path(path_type=Path, file_okay=False), help="Its folder.")
-@click.option("--protocol", help="Protocol by name or file.  [default: that of the data set, else its Wide-ResNet]")
-@click.option("--rounds", type=click.IntRange(1), default=5, show_default=True, help="Alternating rounds.")
-@click.option("--json", "as_json", is_flag=True, help="Print JSON instead of a table.")
+@_measuring(*_DATA, _PROTOCOL)
 def loader(dataset: str, data_dir: Path | None, protocol: str | None, rounds: int, as_json: bool) -> None:
     """Compare our batches of small images, with augmentation, with one MONAI dictionary transform for each image."""
     from cvs_med.benchmark import loading
-    from cvs_med.cli import asked
-    from cvs_med.cli.machine import cache_folder, keep_memory, workers
-    from cvs_med.protocol import load
+    from cvs_med.cli.machine import cache_folder, workers
+    from cvs_med.memory import keep_memory
 
     keep_memory()
-    chosen = load(protocol or asked.usual(dataset, "cpu"), asked.settings({"dataset": dataset}, ()))
-    result = loading.loader(chosen, data_dir=data_dir, cache_dir=cache_folder(), workers=workers(), rounds=rounds)
-    click.echo(result.to_json() if as_json else result.to_table())
+    chosen = _usual(dataset, protocol)
+    found = loading.loader(chosen, data_dir=data_dir, cache_dir=cache_folder(), workers=workers(), rounds=rounds)
+    _tell(found, as_json)
 
 
-@bench.command()
-@click.option("--dataset", required=True, help="Name of the data set, such as mnist.")
-@click.option("--data-dir", type=click.Path(path_type=Path, file_okay=False), help="Its folder.")
-@click.option("--protocol", help="Protocol by name or file.  [default: that of the data set, else its Wide-ResNet]")
-@click.option("--backbone", help="Encoder, such as wideresnet-16-2 for a small machine.  [default: the protocol's]")
-@click.option("--batch-size", type=click.IntRange(2), help="Images of a step.  [default: the protocol's]")
-@click.option("--device", type=click.Choice(["auto", "cpu", "cuda"]), default="auto", help="Where to compute.")
-@click.option("--rounds", type=click.IntRange(1), default=5, show_default=True, help="Alternating rounds of 4 steps.")
-@click.option("--json", "as_json", is_flag=True, help="Print JSON instead of a table.")
+@_measuring(
+    *_DATA,
+    _PROTOCOL,
+    click.option("--backbone", help="Encoder, such as wideresnet-16-2 for a small machine.  [default: the protocol's]"),
+    click.option("--batch-size", type=click.IntRange(2), help="Images of a step.  [default: the protocol's]"),
+    _DEVICE,
+)
 def step(
     dataset: str,
     data_dir: Path | None,
@@ -65,99 +111,59 @@ def step(
     rounds: int,
     as_json: bool,
 ) -> None:
-    """Compare a training step, with its batch and its losses, with that of the bare network."""
+    """Compare a training step, with its batch and its losses, with that of the bare network; a round has 4 steps."""
     from cvs_med.benchmark import steps
-    from cvs_med.cli import asked
-    from cvs_med.cli.machine import accelerator, cache_folder, keep_memory, workers
-    from cvs_med.protocol import load
+    from cvs_med.cli.machine import accelerator
+    from cvs_med.memory import keep_memory
 
     keep_memory()
-    fields = {"dataset": dataset, "network.backbone": backbone, "training.batch_size": batch_size}
-    chosen = load(protocol or asked.usual(dataset, accelerator(device)), asked.settings(fields, ()))
-    result = steps.step(
-        chosen,
-        data_dir=data_dir,
-        cache_dir=cache_folder(),
-        accelerator=accelerator(device),
-        workers=workers(),
-        rounds=rounds,
-    )
-    click.echo(result.to_json() if as_json else result.to_table())
+    place = accelerator(device)
+    fields = {"network.backbone": backbone, "training.batch_size": batch_size}
+    chosen = _usual(dataset, protocol, place, fields)
+    _tell(steps.step(chosen, data_dir=data_dir, rounds=rounds, **_places(place)), as_json)
 
 
-@bench.command()
-@click.option("--dataset", required=True, help="Name of the data set, such as phantom.")
-@click.option("--data-dir", type=click.Path(path_type=Path, file_okay=False), help="Its folder.")
-@click.option("--protocol", help="Protocol by name or file.  [default: that of the data set]")
-@click.option("--device", type=click.Choice(["auto", "cpu", "cuda"]), default="auto", help="Where to compute.")
-@click.option("--rounds", type=click.IntRange(1), default=5, show_default=True, help="Alternating rounds.")
-@click.option("--json", "as_json", is_flag=True, help="Print JSON instead of a table.")
+@_measuring(*_DATA, _PROTOCOL, _DEVICE)
 def limits(
     dataset: str, data_dir: Path | None, protocol: str | None, device: str, rounds: int, as_json: bool
 ) -> None:
     """Measure the machine's fastest matrix products, and what share of them a training step reaches."""
     from cvs_med.benchmark import limits
-    from cvs_med.cli import asked
-    from cvs_med.cli.machine import accelerator, cache_folder, keep_memory, workers
-    from cvs_med.protocol import load
+    from cvs_med.cli.machine import accelerator
+    from cvs_med.memory import keep_memory
 
     keep_memory()
-    chosen = load(protocol or asked.usual(dataset, accelerator(device)), asked.settings({"dataset": dataset}, ()))
-    result = limits.limits(
-        chosen,
-        data_dir=data_dir,
-        cache_dir=cache_folder(),
-        accelerator=accelerator(device),
-        workers=workers(),
-        rounds=rounds,
-    )
-    click.echo(result.to_json() if as_json else result.to_table())
+    place = accelerator(device)
+    chosen = _usual(dataset, protocol, place)
+    _tell(limits.limits(chosen, data_dir=data_dir, rounds=rounds, **_places(place)), as_json)
 
 
-@bench.command()
-@click.argument("image", type=click.Path(path_type=Path, dir_okay=False))
-@click.option("--run", required=True, type=click.Path(path_type=Path, file_okay=False), help="Run that answers.")
-@click.option("--rounds", type=click.IntRange(1), default=5, show_default=True, help="Alternating rounds.")
-@click.option("--json", "as_json", is_flag=True, help="Print JSON instead of a table.")
-def predict(image: Path, run: Path, rounds: int, as_json: bool) -> None:
-    """Compare one photograph's way to its stored overlay with decoding it and the bare networks."""
-    from cvs_med.benchmark import photograph
-    from cvs_med.cli.machine import keep_memory
-
-    keep_memory()
-    result = photograph.predict(run, image, rounds=rounds)
-    click.echo(result.to_json() if as_json else result.to_table())
-
-
-@bench.command()
-@click.argument("images", nargs=-1, required=True, type=click.Path(path_type=Path, dir_okay=False))
-@click.option("--run", required=True, type=click.Path(path_type=Path, file_okay=False), help="Run that answers.")
-@click.option("--rounds", type=click.IntRange(1), default=5, show_default=True, help="Alternating rounds.")
-@click.option("--json", "as_json", is_flag=True, help="Print JSON instead of a table.")
-def engines(images: tuple[Path, ...], run: Path, rounds: int, as_json: bool) -> None:
-    """Compare engines on whole photographs: PyTorch, compiled, onnxruntime, and OpenVINO if it is installed."""
-    from cvs_med.benchmark import engines
-    from cvs_med.cli.machine import keep_memory
-
-    keep_memory()
-    result = engines.engines(run, images, rounds=rounds)
-    click.echo(result.to_json() if as_json else result.to_table())
-
-
-@bench.command()
-@click.option("--dataset", required=True, help="Name of the data set, such as hrf.")
-@click.option("--data-dir", type=click.Path(path_type=Path, file_okay=False), help="Its folder.")
-@click.option("--protocol", help="Protocol by name or file.  [default: that of the data set]")
-@click.option("--rounds", type=click.IntRange(1), default=5, show_default=True, help="Alternating rounds.")
-@click.option("--json", "as_json", is_flag=True, help="Print JSON instead of a table.")
+@_measuring(*_DATA, _PROTOCOL)
 def cache(dataset: str, data_dir: Path | None, protocol: str | None, rounds: int, as_json: bool) -> None:
     """Compare photographs from the cache with decoding them, and with MONAI's PersistentDataset."""
     from cvs_med.benchmark import reading
-    from cvs_med.cli import asked
-    from cvs_med.cli.machine import keep_memory, workers
-    from cvs_med.protocol import load
+    from cvs_med.cli.machine import workers
+    from cvs_med.memory import keep_memory
 
     keep_memory()
-    chosen = load(protocol or asked.usual(dataset, "cpu"), asked.settings({"dataset": dataset}, ()))
-    result = reading.reading(chosen, data_dir=data_dir, workers=workers(), rounds=rounds)
-    click.echo(result.to_json() if as_json else result.to_table())
+    _tell(reading.reading(_usual(dataset, protocol), data_dir=data_dir, workers=workers(), rounds=rounds), as_json)
+
+
+@_measuring(click.argument("image", type=_IMAGE), _RUN)
+def predict(image: Path, run: Path, rounds: int, as_json: bool) -> None:
+    """Compare one photograph's way to its stored overlay with decoding it and the bare networks."""
+    from cvs_med.benchmark import photograph
+    from cvs_med.memory import keep_memory
+
+    keep_memory()
+    _tell(photograph.predict(run, image, rounds=rounds), as_json)
+
+
+@_measuring(click.argument("images", nargs=-1, required=True, type=_IMAGE), _RUN)
+def engines(images: tuple[Path, ...], run: Path, rounds: int, as_json: bool) -> None:
+    """Compare engines on whole photographs: PyTorch, compiled, onnxruntime, and OpenVINO if it is installed."""
+    from cvs_med.benchmark import engines
+    from cvs_med.memory import keep_memory
+
+    keep_memory()
+    _tell(engines.engines(run, images, rounds=rounds), as_json)

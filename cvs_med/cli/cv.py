@@ -96,8 +96,9 @@ def cv(
     those of the rest of that part. No other reference mask is learnt from.
     """
     from cvs_med import datasets
-    from cvs_med.cli.machine import accelerator, cache_folder, keep_memory, workers
+    from cvs_med.cli.machine import accelerator, cache_folder, workers
     from cvs_med.cli.watch import Watch
+    from cvs_med.memory import keep_memory
     from cvs_med.selection import selecting
 
     datasets.get(dataset)
@@ -130,13 +131,14 @@ def cv(
     gpus = spread.gpus(gpus_per_task, device)
     spread.require_one_way(address, devices)
     keep_memory()
+    from cvs_med.setup import Machine
+
+    machine = Machine(cache_folder(), device, workers(), devices)
     if address is not None:
         from cvs_med import tasks
         from cvs_med.repeats import unfinished
-        from cvs_med.setup import Machine
 
         runs = list(unfinished(resolved, folder, repeats)) if repeats else [(resolved, folder)]
-        machine = Machine(cache_folder(), device, workers())
         with (
             Watch(len(runs) * resolved.splits.folds, quiet=as_json, noun="Task", alike=False) as watch,
             tasks.folds(runs, data_dir=data_dir, machine=machine, observer=watch, candidates=candidates) as found,
@@ -151,15 +153,7 @@ def cv(
 
             with _tracked(track, track_to, where, one, watch) as observer:
                 cross_validate(
-                    one,
-                    where,
-                    data_dir=data_dir,
-                    cache_dir=cache_folder(),
-                    accelerator=device,
-                    workers=workers(),
-                    observer=observer,
-                    candidates=candidates,
-                    devices=devices,
+                    one, where, data_dir=data_dir, machine=machine, observer=observer, candidates=candidates
                 )
             from cvs_med import report
             from cvs_med.report import kept_audit

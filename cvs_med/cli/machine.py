@@ -1,4 +1,4 @@
-"""What the machine offers: device, threads, memory, folders."""
+"""What the machine offers: device, threads, folders."""
 
 import os
 from pathlib import Path
@@ -6,7 +6,6 @@ from pathlib import Path
 from platformdirs import user_cache_path
 
 from cvs_med.errors import CvsMedError
-from cvs_med.memory import keep_memory as keep_memory
 
 CACHE = "CVS_MED_CACHE"
 

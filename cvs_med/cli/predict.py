@@ -53,8 +53,8 @@ def predict(
     failures.csv. Stopped at any moment, the same command continues. Exit code: 0 if at least one photograph was
     answered for, flagged ones included; 1 if all files failed; 2 if nothing could be begun.
     """
-    from cvs_med.cli.machine import keep_memory
     from cvs_med.cli.watch import Watch
+    from cvs_med.memory import keep_memory
     from cvs_med.prediction import files, stream
 
     keep_memory()

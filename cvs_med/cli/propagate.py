@@ -50,8 +50,9 @@ def propagate(
     moment, the same command continues.
     """
     from cvs_med.cli import asked
-    from cvs_med.cli.machine import accelerator, cache_folder, keep_memory, workers
+    from cvs_med.cli.machine import accelerator, cache_folder, workers
     from cvs_med.cli.watch import Watch
+    from cvs_med.memory import keep_memory
     from cvs_med.propagation import segmentation
     from cvs_med.protocol import load
     from cvs_med.report import mask_grid

@@ -60,7 +60,7 @@ def require_one_way(address: str | None, devices: int) -> None:
 def compute(tasks: "Sequence[Task]", address: str, gpus_per_task: float, observer: "Observer") -> None:
     """Run tasks on a cluster; see `cluster.compute`."""
     from cvs_med import cluster
-    from cvs_med.cli.machine import keep_memory
+    from cvs_med.memory import keep_memory
 
     cluster.compute(
         tasks,

@@ -88,8 +88,9 @@ def sweep(
     the table as table.md, table.csv and table.json. With --ray all cells are tasks of a cluster whose machines see the
     same OUT, data and weights under the same path.
     """
-    from cvs_med.cli.machine import accelerator, cache_folder, keep_memory, workers
+    from cvs_med.cli.machine import accelerator, cache_folder, workers
     from cvs_med.cli.watch import Watch
+    from cvs_med.memory import keep_memory
     from cvs_med.setup import Machine
     from cvs_med.sweep import sweep as run
     from cvs_med.sweep_plan import Plan

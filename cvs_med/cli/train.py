@@ -29,9 +29,10 @@ def train(
     The folder works with predict. Its MODEL_CARD.md states the performance of the cross-validation, which must be of
     the same protocol (whatever its splits), photographs and weights.
     """
-    from cvs_med.cli.machine import accelerator, cache_folder, keep_memory, workers
+    from cvs_med.cli.machine import accelerator, cache_folder, workers
     from cvs_med.cli.watch import Watch
     from cvs_med.errors import RunError
+    from cvs_med.memory import keep_memory
     from cvs_med.prediction.ensemble import read_protocol
     from cvs_med.protocol import load
 
@@ -41,16 +42,14 @@ def train(
     keep_memory()
     with Watch(1, quiet=False, noun="Model") as watch:
         from cvs_med import final_model
+        from cvs_med.setup import Machine
 
         final_model.train(
             resolved,
             out,
             cross_validation=cross_validation,
             data_dir=data_dir,
-            cache_dir=cache_folder(),
-            accelerator=accelerator(device),
-            workers=workers(),
+            machine=Machine(cache_folder(), accelerator(device), workers(), devices),
             observer=watch,
-            devices=devices,
         )
     click.echo(f"Model: {out}\nModel card: {out / final_model.CARD}")

@@ -158,15 +158,7 @@ def _target(
 def _assemble(
     protocol: Protocol, dataset: DataSet, cases: list[Case], machine: Machine, observer: Observer
 ) -> Setup:
-    setup = assemble(
-        protocol,
-        dataset,
-        cases,
-        cache_dir=machine.cache_dir,
-        accelerator=machine.accelerator,
-        workers=machine.workers,
-        observer=observer,
-    )
+    setup = assemble(protocol, dataset, cases, machine=machine, observer=observer)
     return with_features(setup, machine.cache_dir) if setup.network.frozen else setup
 
 

@@ -251,7 +251,15 @@ def test_nothing_that_names_a_person_is_written(
     printed = said("data", "init", own_folder) + said("data", "check", *where, "--folds", 2)
     printed += said("data", "describe", *where, "--out", tmp_path / "out" / "described")
     printed += said("audit", *where, "--out", tmp_path / "out" / "audit")
-    printed += said("cv", *where, *SMALL, "--out", tmp_path / "out" / "run")
+    cv, model = tmp_path / "out" / "run", tmp_path / "out" / "model"
+    printed += said("cv", *where, *SMALL, "--out", cv)
+    printed += said("train", *where, "--cv", cv, "--out", model)
+    for wanted in ("html", "md", "json", "pdf"):
+        printed += said("report", cv, "--format", wanted)
+    printed += said("card", cv) + said("checklist", cv)
+    printed += said("predict", "--run", cv, "--out", tmp_path / "out" / "answers", own_folder / "images")
+    for wanted in ("onnx", "monai-bundle"):
+        printed += said("export", model, "--format", wanted, "--out", tmp_path / "out" / wanted)
     # A file that is broken, or that nothing here reads, is named without a word of what it holds.
     whole = (own_folder / "images" / "P00_b0.dcm").read_bytes()
     (own_folder / "images" / "P00_b0.dcm").write_bytes(whole[: len(whole) - 3000])

@@ -164,7 +164,7 @@ def test_identifiers_reach_the_dicom_objects_and_nothing_else(
         np.testing.assert_array_equal(maps[0], labels)
 
 
-def test_identifiers_of_training_and_of_photographs_reach_no_run_and_no_export(
+def test_identifiers_of_a_photograph_reach_no_answer_and_no_run(
     run: Path, phantom_folder: Path, tmp_path: Path
 ) -> None:
     given = tmp_path / "Planted Paula"

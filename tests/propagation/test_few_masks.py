@@ -24,7 +24,7 @@ from cvs_med.images import read_mask
 from cvs_med.propagation import few_masks
 from cvs_med.protocol import load
 from cvs_med.report import markdown
-from cvs_med.setup import Setup, prepare
+from cvs_med.setup import Machine, Setup, prepare
 from cvs_med.statistics.metrics import dice
 from cvs_med.tables import MaskRow, read_masks, read_predictions
 from cvs_med.types import OwnFile
@@ -69,9 +69,7 @@ def phantoms(
 
     def of(*settings: str) -> Setup:
         protocol = load("phantom", [*small, *FEW, *settings])
-        return prepare(
-            protocol, data_dir=phantom_folder, cache_dir=cache, accelerator="cpu", workers=1, observer=Deaf()
-        )
+        return prepare(protocol, data_dir=phantom_folder, machine=Machine(cache, "cpu", 1), observer=Deaf())
 
     return of
 

@@ -1,4 +1,4 @@
-"""What the commands do with the machine."""
+"""What a process does with the memory that it frees."""
 
 import subprocess
 import sys
