@@ -17,7 +17,7 @@ from cvs_med.errors import CvsMedError, RunError
 from cvs_med.evaluation import DatasetCard, Folds, measure_run, read_json
 from cvs_med.protocol import Protocol, load
 from cvs_med.reported import Annotation
-from cvs_med.sweep import Draw
+from cvs_med.sweep_data import Draw
 from cvs_med.sweep_plan import Cell, folder_of
 from cvs_med.sweep_table import Row, SweepTable, as_csv
 

@@ -139,7 +139,9 @@ def prepare(protocol: Protocol, *, data_dir: Path | None, machine: Machine, obse
     dataset, cases = pooling.gather(dataset, cases, protocol.also_train)
     if protocol.has_map and not protocol.masks.per_class:
         require_masks(cases)
-    pooling.require_no_twins(cases, own, machine.workers)
+    if protocol.also_train:
+        observer.stage("Looking for copies among the pooled images")
+        pooling.require_no_twins(cases, own, machine.workers)
     setup = replace(assemble(protocol, dataset, cases, machine=machine, observer=observer), own=own)
     if not protocol.masks.per_class:
         require_foreground(setup)

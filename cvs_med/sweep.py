@@ -8,28 +8,24 @@ those of a whole table fill a disk. Finished cells are read, one that was begun 
 
 import hashlib
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from itertools import product
 from pathlib import Path
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict
 
-from cvs_med import checkpoints, datasets, environment, folds, run_folder, sweep_table, transfer
+from cvs_med import checkpoints, environment, folds, run_folder, sweep_data, sweep_table, transfer
 from cvs_med.cache import key_of
 from cvs_med.combinations import require_all_masks, require_own_images
-from cvs_med.datasets import DataSet
-from cvs_med.errors import DataError, Problem, RunError
+from cvs_med.errors import RunError
 from cvs_med.evaluation import read_json
 from cvs_med.inference import predict_classes
 from cvs_med.networks import Network
 from cvs_med.protocol import Protocol
 from cvs_med.run_folder import RunFolder
 from cvs_med.setup import Machine, Observer, Setup, assemble, labels_digest
-from cvs_med.splits import samples_per_class
-from cvs_med.sweep_masks import NO_MASKS, Masked, read_masks
-from cvs_med.sweep_plan import Cell, Plan, folder_of, parts
+from cvs_med.sweep_data import Data, Draw
+from cvs_med.sweep_plan import Cell, Plan, folder_of
 from cvs_med.sweep_table import Row, Samples, SweepTable
 from cvs_med.tables import read_predictions, write_predictions
 from cvs_med.training import Epoch
@@ -38,31 +34,8 @@ from cvs_med.types import Case, Floats, Prediction
 TEST_BATCH = 128
 """Test images that are answered at once."""
 
-_TEST_SEED = 0
-"""Of the draw of test images: the same ones whatever the seed of a cell."""
-
 _STATES = 3 * checkpoints.COPIES
 """Copies of the weights that checkpoints hold at most: each the weights and AdamW's two states."""
-
-
-class Draw(BaseModel):
-    """draw.json: what a cell rests on.
-
-    Attributes:
-        train: ids that it is trained on.
-        test: ids that it answers for.
-        masks: where the masks come from.
-        propagated_from: how many masks the masks were propagated from; None where each was made for itself.
-        propagated_labels: images, other than `train`, whose class the network had learnt that made the masks.
-    """
-
-    model_config = ConfigDict(frozen=True)
-
-    train: list[str]
-    test: list[str]
-    masks: str
-    propagated_from: int | None = None
-    propagated_labels: int = 0
 
 
 def sweep(
@@ -87,7 +60,7 @@ def sweep(
     require_own_images(plan.methods.values(), "a sweep, which draws its training images from one data set")
     with run_folder.alone(out) as folder:
         claim(plan, out)
-        data = read(plan, data_dir, masks_dirs)
+        data = sweep_data.read(plan, data_dir, masks_dirs)
         rows: dict[tuple[str, Samples], Row] = {}
         for number, cell in enumerate(plan.cells):
             draw = data.draw(cell)
@@ -119,50 +92,6 @@ def claim(plan: Plan, out: Path) -> None:
 
 
 @dataclass(frozen=True, slots=True)
-class Data:
-    """The data set, read once.
-
-    Attributes:
-        dataset: what it is.
-        masked: its cases, by what the masks are called.
-        train: ids of the whole train part.
-        draws: ids to learn from, for every number of samples and seed.
-        test: ids to answer for.
-    """
-
-    dataset: DataSet
-    masked: dict[str, Masked]
-    train: list[str]
-    draws: dict[tuple[Samples, int], list[str]]
-    test: list[str]
-
-    def of(self, method: str) -> Masked:
-        """Give the cases with the masks of a method."""
-        return self.masked[parts(method)[1]]
-
-    def draw(self, cell: Cell) -> Draw:
-        """Say what a cell rests on."""
-        used = self.of(cell.method)
-        train = self.draws[cell.samples, cell.seed]
-        if used.learnt is None:
-            return Draw(train=train, test=self.test, masks=used.origin)
-        return Draw(
-            train=train,
-            test=self.test,
-            masks=used.origin,
-            propagated_from=used.learnt.masks,
-            propagated_labels=used.learnt.masks - len({*used.learnt.given} & {*train}),
-        )
-
-    def origin(self, methods: Mapping[str, Protocol]) -> str:
-        """Say where the masks of all methods come from, of each by its name if they differ."""
-        origins = {name: self.of(name).origin for name, each in methods.items() if each.has_map}
-        if len(set(origins.values())) > 1:
-            return " ".join(f"{name}: {origin}" for name, origin in origins.items())
-        return next(iter(origins.values()), NO_MASKS)
-
-
-@dataclass(frozen=True, slots=True)
 class _Numbered:
     """An observer who hears of one cell: its epochs by the cell's number, and how many test images are done."""
 
@@ -179,38 +108,6 @@ class _Numbered:
     def epoch(self, fold: int, epoch: Epoch) -> None:
         """Pass on an epoch as one of this cell."""
         self.observer.epoch(self.number, epoch)
-
-
-def read(plan: Plan, data_dir: Path | None, masks_dirs: Sequence[Path]) -> Data:
-    """Read the data set, draw for every cell, and check all draws and their masks before anything is trained.
-
-    Raises:
-        CvsMedError: data or masks are not as they should be.
-    """
-    first = next(iter(plan.methods.values()))
-    dataset, root = datasets.opened(first.dataset, data_dir)
-    cases = dataset.cases(root)
-    train, test = (_part(cases, dataset, name) for name in ("train", "test"))
-    draws = {
-        (samples, seed): [case.id for case in train]
-        if samples == "full"
-        else samples_per_class(train, samples, dataset.class_names, seed)
-        for samples, seed in product(reversed(sweep_table.ascending(plan.samples)), range(plan.seeds))
-    }
-    if plan.test_per_class is not None:
-        chosen = set(samples_per_class(test, plan.test_per_class, dataset.class_names, _TEST_SEED))
-        test = [case for case in test if case.id in chosen]
-    needed = {name for drawn in draws.values() for name in drawn}
-    masked = read_masks(plan, dataset, cases, masks_dirs, needed)
-    return Data(dataset, masked, [case.id for case in train], draws, [case.id for case in test])
-
-
-def _part(cases: Sequence[Case], dataset: DataSet, name: str) -> list[Case]:
-    found = [case for case in cases if case.part == name]
-    if not found:
-        remedy = "Sweep a data set whose authors made both parts, such as mnist, and have the files of both."
-        raise DataError([Problem(dataset.name, f"images of an official {name} part", "none", remedy)])
-    return found
 
 
 def run_cell(

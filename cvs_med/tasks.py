@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Protocol as Interface
 from typing import TypeVar, cast
 
-from cvs_med import answering, datasets, experiment, run_folder, sweep
+from cvs_med import answering, datasets, experiment, run_folder, sweep, sweep_data
 from cvs_med.answering import Prepared
 from cvs_med.protocol import Protocol
 from cvs_med.run_folder import RunFolder
@@ -105,7 +105,7 @@ class CellTask:
     def run(self, observer: Observer) -> None:
         """Train on its draw and answer for the test images."""
         key = self.plan, self.data_dir, self.masks_dirs
-        data = _remembered(key, lambda: sweep.read(self.plan, self.data_dir, self.masks_dirs))
+        data = _remembered(key, lambda: sweep_data.read(self.plan, self.data_dir, self.masks_dirs))
         sweep.run_cell(self.plan, data, self.plan.cells[self.number], RunFolder(self.out), self.machine, observer)
 
 
@@ -164,7 +164,7 @@ def cells(
     """
     with run_folder.alone(out):
         sweep.claim(plan, out)
-        sweep.read(plan, data_dir, masks_dirs)
+        sweep_data.read(plan, data_dir, masks_dirs)
         _, root = datasets.opened(next(iter(plan.methods.values())).dataset, data_dir)
         masks = tuple(folder.resolve() for folder in masks_dirs)
         yield [

@@ -27,8 +27,8 @@ FLOORS = (
         "sweep_table", "audit", "devices",
     },
     {
-        "setup", "pooling", "folds", "answering", "experiment", "propagation", "comparison", "sweep", "sweep_masks",
-        "transfer", "annotation_cost", "repeats", "inner", "selection", "tasks", "cluster", "tracking",
+        "setup", "pooling", "folds", "answering", "experiment", "propagation", "comparison", "sweep", "sweep_data",
+        "sweep_masks", "transfer", "annotation_cost", "repeats", "inner", "selection", "tasks", "cluster", "tracking",
     },
     {"report"},
     {"prediction", "benchmark", "final_model", "export", "review"},
