@@ -72,15 +72,17 @@ class Comparison:
         dataset: its name.
         sweeps: table by the name of the run.
         published: figures on the same data set, with the backbone of one of the sweeps or with none of ours.
+        other_networks: nothing was published for the backbones of the sweeps, so that `published` has all figures.
     """
 
     dataset: str
     sweeps: Mapping[str, SweepTable]
     published: Sequence[Figures]
+    other_networks: bool = False
 
     def markdown(self) -> str:
         """Write a row for each number of samples, a column for each system measured or reported."""
-        columns = [(f"{name}: {method}, measured", table, method) for name, table, method in self._measured()]
+        columns = [(f"{name}: {method}, measured", table, method) for name, table, method in self.measured]
         header = [title for title, _, _ in columns] + [f"{figures.title}, reported" for figures in self.published]
         rows = [
             [
@@ -88,9 +90,11 @@ class Comparison:
                 *(table.cell(method, samples) for _, table, method in columns),
                 *(f"{figures.percent[samples]:g}" if samples in figures.percent else "" for figures in self.published),
             ]
-            for samples in self._samples()
+            for samples in self.samples
         ]
         titles = "".join(f"{name}: {table.title}. {table.masks}\n\n" for name, table in self.sweeps.items())
+        if self.other_networks:
+            titles += f"Nothing was published for {self._backbones}: the reported figures are of other networks.\n\n"
         return f"{titles}{as_markdown(['samples a class', *header], rows)}"
 
     def lines(self) -> list[list[object]]:
@@ -102,10 +106,18 @@ class Comparison:
             for samples, percent in figures.percent.items()
         ]
 
-    def _measured(self) -> list[tuple[str, SweepTable, str]]:
+    @property
+    def _backbones(self) -> str:
+        return " or ".join(dict.fromkeys(table.backbone for table in self.sweeps.values()))
+
+    @property
+    def measured(self) -> list[tuple[str, SweepTable, str]]:
+        """Every method of every sweep: the run's name, its table, the method."""
         return [(name, table, method) for name, table in self.sweeps.items() for method in table.methods]
 
-    def _samples(self) -> list[Samples]:
+    @property
+    def samples(self) -> list[Samples]:
+        """All numbers of samples a class, measured or published, ascending."""
         measured = [samples for table in self.sweeps.values() for samples in table.samples]
         return ascending([*measured, *(samples for figures in self.published for samples in figures.percent)])
 
@@ -131,9 +143,12 @@ def compare(sweeps: Mapping[str, SweepTable], published: Sequence[Figures]) -> l
     found = []
     for dataset in dict.fromkeys(table.dataset for table in sweeps.values()):
         own = {name: table for name, table in sweeps.items() if table.dataset == dataset}
-        backbones = {table.backbone for table in own.values()} | {None}
-        figures = [each for each in published if each.dataset == dataset and each.backbone in backbones]
-        found.append(Comparison(dataset, own, figures))
+        figures = [each for each in published if each.dataset == dataset]
+        backbones = {table.backbone for table in own.values()}
+        other_networks = bool(figures) and not any(each.backbone in backbones for each in figures)
+        if not other_networks:
+            figures = [each for each in figures if each.backbone in backbones | {None}]
+        found.append(Comparison(dataset, own, figures, other_networks))
     return found
 
 

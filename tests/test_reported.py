@@ -71,7 +71,7 @@ def test_measured_and_reported_are_never_in_one_column() -> None:
 
 
 def test_the_csv_keeps_them_apart_too() -> None:
-    sweeps = {"mine": a_sweep(cvs=(100, 120)), "theirs": a_sweep("cifar10", "lenet5", cvs=(20,))}
+    sweeps = {"mine": a_sweep(cvs=(100, 120)), "theirs": a_sweep("cifar10", "resnet101", cvs=(20,))}
     rows = list(csv.DictReader(io.StringIO(reported.csv(compare(sweeps, FIGURES.accuracy)))))
     measured = [row for row in rows if row["run"]]
     assert [(row["dataset"], row["measured_mean"], row["reported"]) for row in measured] == [
@@ -79,8 +79,20 @@ def test_the_csv_keeps_them_apart_too() -> None:
     ]  # fmt: skip
     assert all(row["reported"] and not row["measured_mean"] for row in rows if not row["run"])
     assert {row["system"] for row in rows if row["dataset"] == "cifar10"} == {
-        "cvs", "Big Transfer", "Deep Metric Transfer"
+        "cvs", "Big Transfer", "Deep Metric Transfer", "classification, ResNet-101", "CvS (Seg-10), ResNet-101",
+        "CvS (Seg-100), ResNet-101", "CvS, all masks by hand, ResNet-101",
     }  # fmt: skip
+
+
+def test_for_a_network_that_nobody_published_all_figures_stand_and_it_is_said() -> None:
+    (small,) = compare({"mine": a_sweep(backbone="wideresnet-10-1", cvs=(20,))}, FIGURES.accuracy)
+    assert len(small.published) == 7
+    said = "Nothing was published for wideresnet-10-1: the reported figures are of other networks."
+    assert said in small.markdown()
+    (same,) = compare({"mine": a_sweep(cvs=(20,))}, FIGURES.accuracy)
+    assert said[:21] not in same.markdown()
+    (unknown,) = compare({"mine": a_sweep("digits", cvs=(20,))}, FIGURES.accuracy)
+    assert "published" not in unknown.markdown()
 
 
 @pytest.mark.parametrize("which", ["mnist", "cifar10"])

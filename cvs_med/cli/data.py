@@ -160,6 +160,8 @@ def make(name: str, out: Path, cases: int, size: int, seed: int, shortcut: "Shor
 @click.option("--dataset", required=True, help="Name of the data set: cifar10 or cifar100.")
 @click.option("--data-dir", type=_FOLDER, help="Its folder.  [default: CVS_MED_DATA, or the user's folder]")
 @click.option("--out", type=_FOLDER, required=True, help="New folder for the masks.")
+@click.option("--method", type=click.Choice(["grabcut"]), default="grabcut", show_default=True, expose_value=False,
+              help="How to cut; there is one way.")
 @click.option("--per-class", type=click.IntRange(1), help="Images of each class, drawn at random.  [default: all]")
 @click.option("--part", type=click.Choice(["train", "test"]), default="train", show_default=True, help="Of which part.")
 @click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="Seed of the draw and of GrabCut.")

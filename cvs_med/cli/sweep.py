@@ -142,7 +142,8 @@ def _show(header: list[str], rows: list[list[str]]) -> None:
                 type=click.Path(path_type=Path, file_okay=False, exists=True))
 @click.option("--reported", "published", is_flag=True, help="Add what the paper published, in columns of its own.")
 @click.option("--csv", "as_csv", is_flag=True, help="Print CSV instead of Markdown.")
-def table(runs: tuple[Path, ...], published: bool, as_csv: bool) -> None:
+@click.option("--plot", type=click.Path(path_type=Path, dir_okay=False), help="Draw them too, to this PNG file.")
+def table(runs: tuple[Path, ...], published: bool, as_csv: bool, plot: Path | None) -> None:
     """Print the tables of sweeps side by side, data set by data set."""
     from cvs_med import reported, sweep_table
 
@@ -150,4 +151,9 @@ def table(runs: tuple[Path, ...], published: bool, as_csv: bool) -> None:
     if len(sweeps) < len(runs):
         raise click.BadParameter("expected run folders of different names, so that columns can be told apart")
     found = reported.compare(sweeps, reported.load().accuracy if published else ())
+    if plot is not None:
+        from cvs_med.report import sample_curves
+        from cvs_med.tables import write_bytes
+
+        write_bytes(plot, sample_curves.draw(found))
     click.echo(reported.csv(found) if as_csv else reported.markdown(found), nl=False)

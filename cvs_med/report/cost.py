@@ -35,7 +35,7 @@ def figure(costs: Sequence[Cost]) -> Figure:
     axes.set_ylabel("accuracy, %")
     axes.set_title(f"circle: area is training time, the largest {longest:.3g} s; number: samples a class", fontsize=9)
     axes.grid(alpha=0.4)
-    axes.legend(frameon=False, fontsize=8, loc="lower right")
+    canvas.legend(frameon=False, fontsize=8, loc="outside lower center", ncols=2)
     told = "; ".join(
         f"{each.title}, {each.samples}: {each.accuracy:.2f} % for {each.annotation_seconds / 3600:.2f} h"
         for each in costs

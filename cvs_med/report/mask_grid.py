@@ -83,11 +83,13 @@ def title(folder: Path) -> str:
 def compose(columns: Sequence[Column]) -> Image.Image:
     """Set columns side by side, each below its name; a panel that is None is grey."""
     top, step = SIZE + 2 * _GAP, _SIDE + _GAP
-    picture = Image.new("RGB", (_GAP + len(columns) * step, top + len(columns[0][1]) * step), WHITE)
+    names = [fit(name, 2 * _SIDE) for name, _ in columns]
+    widths = [max(_SIDE, round(font().getlength(name))) + _GAP for name in names]
+    picture = Image.new("RGB", (_GAP + sum(widths), top + len(columns[0][1]) * step), WHITE)
     pen = ImageDraw.Draw(picture)
-    for column, (name, panels) in enumerate(columns):
-        left = _GAP + column * step
-        pen.text((left, _GAP), fit(name, _SIDE), INK, font())
+    for column, (name, (_, panels)) in enumerate(zip(names, columns, strict=True)):
+        left = _GAP + sum(widths[:column])
+        pen.text((left, _GAP), name, INK, font())
         for row, panel in enumerate(panels):
             shown = panel or Image.new("RGB", (_SIDE, _SIDE), _NO_MASK)
             picture.paste(shown, (left + (_SIDE - shown.width) // 2, top + row * step + (_SIDE - shown.height) // 2))

@@ -168,7 +168,7 @@ def test_a_test_part_alone_is_one_problem(make_cifar10: Callable[..., Path]) -> 
 def test_stand_in_masks_are_made_and_never_called_manual(cifar10: Path, tmp_path: Path) -> None:
     pytest.importorskip("cv2")
     options = ("--data-dir", cifar10, "--out", tmp_path / "masks", "--per-class", 1, "--seed", 2)
-    result = data("masks", "--dataset", "cifar10", *options)
+    result = data("masks", "--dataset", "cifar10", "--method", "grabcut", *options)
     assert result.exit_code == 0, result.output
     assert "10 masks by GrabCut" in result.stdout
     assert "not by hand" in result.stdout

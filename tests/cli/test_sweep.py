@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 from click.testing import CliRunner, Result
+from PIL import Image
 
 from cvs_med.cli import main
 
@@ -85,6 +86,10 @@ def test_a_table_prints_what_was_measured_and_what_was_published(sweep: Callable
     assert "reported" not in plain.stdout
     assert "CvS, Wide-ResNet-28-10, reported" in both.stdout
     assert numbers.stdout.startswith("dataset,run,system")
+    drawn = CliRunner().invoke(main, ["table", str(tmp_path / "run"), "--reported", "--plot", str(tmp_path / "t.png")])
+    assert drawn.stdout == both.stdout
+    with Image.open(tmp_path / "t.png") as picture:
+        assert picture.width > picture.height
 
 
 def test_a_folder_without_a_table_is_refused(tmp_path: Path) -> None:
