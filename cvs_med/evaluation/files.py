@@ -56,6 +56,8 @@ def read_json(path: Path, kind: type[T]) -> T:
     """
     try:
         return TypeAdapter(kind).validate_json(path.read_bytes())
+    except FileNotFoundError as error:
+        raise RunError(f"{path} is missing: the run has not ended, or lost it. Run the experiment again.") from error
     except (OSError, ValidationError) as error:
         raise RunError(f"{path}: {error}. Run the experiment again to have it written.") from error
 

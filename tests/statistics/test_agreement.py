@@ -9,29 +9,25 @@ from sklearn.metrics import cohen_kappa_score
 from statsmodels.stats.inter_rater import cohens_kappa
 
 from cvs_med.errors import StatisticsError
-from cvs_med.statistics.agreement import Weights, cohen_kappa
+from cvs_med.statistics.agreement import cohen_kappa
 from cvs_med.statistics.intervals import wilson
 from cvs_med.statistics.metrics import confusion_matrix
 
-WEIGHTS = pytest.mark.parametrize("weights", ["none", "linear", "quadratic"])
 
-
-@WEIGHTS
 @given(st.integers(0, 10_000), st.integers(2, 5))
-def test_kappa_agrees_with_scikit_learn(weights: Weights, seed: int, classes: int) -> None:
+def test_kappa_agrees_with_scikit_learn(seed: int, classes: int) -> None:
     first, second = np.random.default_rng(seed).integers(0, classes, (2, 30))
-    expected = cohen_kappa_score(first, second, labels=range(classes), weights=None if weights == "none" else weights)
-    assert cohen_kappa(confusion_matrix(first, second, classes), weights).kappa == pytest.approx(expected)
+    expected = cohen_kappa_score(first, second, labels=range(classes))
+    assert cohen_kappa(confusion_matrix(first, second, classes)).kappa == pytest.approx(expected)
 
 
-@WEIGHTS
 @given(st.integers(0, 10_000), st.integers(2, 4), st.floats(0.5, 0.99))
 def test_the_interval_has_the_standard_error_of_statsmodels(
-    weights: Weights, seed: int, classes: int, level: float
+    seed: int, classes: int, level: float
 ) -> None:
     matrix = np.random.default_rng(seed).integers(0, 12, (classes, classes)) + 3 * np.eye(classes, dtype=np.int64)
-    reference = cohens_kappa(matrix, wt=None if weights == "none" else weights)
-    found = cohen_kappa(matrix, weights, level)
+    reference = cohens_kappa(matrix)
+    found = cohen_kappa(matrix, level)
     assert found.kappa == pytest.approx(reference.kappa)
     assert found.interval is not None
     low, high = map(atanh, found.interval)
@@ -47,23 +43,15 @@ def test_cohens_example_by_hand() -> None:
 
 
 @given(st.integers(0, 10_000))
-def test_two_classes_leave_nothing_to_weigh(seed: int) -> None:
-    matrix = np.random.default_rng(seed).integers(0, 9, (2, 2)) + np.eye(2, dtype=np.int64)
-    plain, linear, quadratic = (cohen_kappa(matrix, weights) for weights in ("none", "linear", "quadratic"))
-    assert plain == linear == quadratic
-
-
-@given(st.integers(0, 10_000))
 def test_readers_can_be_exchanged(seed: int) -> None:
     matrix = np.random.default_rng(seed).integers(0, 9, (3, 3)) + np.eye(3, dtype=np.int64)
-    there, back = cohen_kappa(matrix, "linear"), cohen_kappa(matrix.T, "linear")
+    there, back = cohen_kappa(matrix), cohen_kappa(matrix.T)
     assert there.kappa == pytest.approx(back.kappa)
     assert there.interval == pytest.approx(back.interval)
 
 
-@WEIGHTS
-def test_full_agreement_on_45_cases_is_not_certainty(weights: Weights) -> None:
-    found = cohen_kappa(np.diag([15, 15, 15]), weights)
+def test_full_agreement_on_45_cases_is_not_certainty() -> None:
+    found = cohen_kappa(np.diag([15, 15, 15]))
     assert found.kappa == 1
     assert found.interval is not None
     expected = (wilson(45, 45).low - found.by_chance) / (1 - found.by_chance)
@@ -75,13 +63,12 @@ def test_one_class_named_by_both_leaves_kappa_undefined() -> None:
     assert (found.kappa, found.interval, found.agreement) == (None, None, 1)
 
 
-@WEIGHTS
 @given(st.integers(0, 10_000), st.integers(2, 4))
-def test_the_interval_holds_kappa_whatever_the_counts(weights: Weights, seed: int, classes: int) -> None:
+def test_the_interval_holds_kappa_whatever_the_counts(seed: int, classes: int) -> None:
     rng = np.random.default_rng(seed)
     matrix = rng.integers(0, 4, (classes, classes)) * (rng.random((classes, classes)) < 0.3)
     assume(matrix.sum() >= 2)
-    found = cohen_kappa(matrix, weights)
+    found = cohen_kappa(matrix)
     if found.kappa is not None:
         assert found.interval is not None
         assert found.interval.low - 1e-9 <= found.kappa <= found.interval.high + 1e-9
@@ -94,8 +81,3 @@ def test_the_interval_holds_kappa_whatever_the_counts(weights: Weights, seed: in
 def test_what_is_no_table_of_cases_is_refused(matrix: np.ndarray) -> None:
     with pytest.raises(StatisticsError, match=r"expected .* found"):
         cohen_kappa(matrix)
-
-
-def test_unknown_weights_are_refused() -> None:
-    with pytest.raises(StatisticsError, match="none, linear, quadratic, found cubic"):
-        cohen_kappa(np.eye(2, dtype=np.int64), "cubic")  # type: ignore[arg-type]  # wrong on purpose

@@ -10,7 +10,7 @@ import pytest
 from scipy.special import softmax
 from scipy.stats import norm
 
-from cvs_med.statistics.agreement import Weights, cohen_kappa
+from cvs_med.statistics.agreement import cohen_kappa
 from cvs_med.statistics.bootstrap import Method, cluster_bootstrap
 from cvs_med.statistics.clusters import mean_by_group, wilson_by_group
 from cvs_med.statistics.conformal import calibrate, prediction_sets
@@ -134,6 +134,11 @@ def test_the_accelerated_bootstrap_covers_an_area_with_28_groups(area: float) ->
     assert 0.93 <= _bootstrap_area(area, "bca") <= 0.97
 
 
+@pytest.mark.parametrize("area", [0.6, 0.75])
+def test_the_percentile_bootstrap_covers_a_moderate_area_with_28_groups(area: float) -> None:
+    assert 0.93 <= _bootstrap_area(area, "percentile") <= 0.97
+
+
 def test_the_percentile_bootstrap_does_not_cover_a_large_area_with_28_groups() -> None:
     assert _bootstrap_area(0.9, "percentile") < 0.93
 
@@ -154,26 +159,12 @@ def test_delong_is_careful_near_one_and_over_folds(area: float, folds: np.ndarra
     assert _delong(area, folds) >= 0.93
 
 
-@pytest.mark.parametrize(
-    ("kappa", "weights", "n"),
-    [
-        (0.3, "none", 45), (0.6, "none", 45), (0.8, "none", 45), (0.9, "none", 45),
-        (0.3, "linear", 45), (0.6, "linear", 45), (0.8, "linear", 45),
-        (0.3, "quadratic", 45), (0.6, "quadratic", 45), (0.8, "quadratic", 100),
-    ],
-)  # fmt: skip
-def test_kappa_is_covered(kappa: float, weights: Weights, n: int) -> None:
-    # Both name the same class, or, with the share 1 - kappa, guess: kappa is the same for all weights.
+@pytest.mark.parametrize("kappa", [0.3, 0.6, 0.8, 0.9])
+def test_kappa_is_covered(kappa: float) -> None:
+    # Both name the same class, or, with the share 1 - kappa, guess.
     shares = kappa * np.eye(3) / 3 + (1 - kappa) / 9
-    tables = np.random.default_rng(8).multinomial(n, shares.ravel(), size=2000).reshape(-1, 3, 3)
-    found = [cohen_kappa(table, weights).interval for table in tables]
-    assert 0.93 <= _covered(found, kappa) <= 0.97
-
-
-def test_quadratic_kappa_falls_short_with_45_cases_that_agree_well() -> None:
-    shares = 0.8 * np.eye(3) / 3 + 0.2 / 9
     tables = np.random.default_rng(8).multinomial(45, shares.ravel(), size=2000).reshape(-1, 3, 3)
-    assert _covered([cohen_kappa(table, "quadratic").interval for table in tables], 0.8) < 0.93
+    assert 0.93 <= _covered([cohen_kappa(table).interval for table in tables], kappa) <= 0.97
 
 
 def _conformal(coverage: float) -> float:
