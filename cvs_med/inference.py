@@ -6,6 +6,7 @@ once only the class probabilities, or only the foreground, are asked for.
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import TypeAlias
 
 import torch
 from torch import Tensor
@@ -72,8 +73,8 @@ class Answer:
         )
 
 
-Seen = Sequence[tuple[View, Output, Tensor]]
-"""A network's output for each view of a batch, with the field of view seen the same way."""
+Look: TypeAlias = tuple[View, Sequence[Output], Tensor]
+"""What each of K networks gave for one view of a batch, with the field of view seen the same way."""
 
 
 def predict(network: Network, source: Source, case: int, *, device: torch.device, precision: str) -> Answer:
@@ -83,7 +84,8 @@ def predict(network: Network, source: Source, case: int, *, device: torch.device
     decided. Where the class does not follow from a map, its logits are averaged.
     """
     with torch.inference_mode():
-        return conclude(network.head, list(_outputs(network, source, [case], device, precision))).case(0)
+        outputs = _outputs(network, source, [case], device, precision)
+        return conclude([network.head], [(view, [output], inside) for view, output, inside in outputs])[0].case(0)
 
 
 def _outputs(
@@ -98,36 +100,49 @@ def _outputs(
         yield view, output, inside
 
 
-def conclude(head: Head, seen: Seen) -> Answer:
-    """Average what a head gave for the views of a batch, as `predict` does."""
-    answered = _map(seen)
-    if isinstance(head, CvsHead):
-        found = _evidence(head, seen)
-        return Answer(_probabilities(head, found), answered, found)
-    logits = torch.stack([output.class_logits.double().cpu() for _, output, _ in seen])
-    return Answer(logits.mean(dim=0).softmax(dim=-1), answered)
+def conclude(heads: Sequence[Head], looks: Sequence[Look]) -> tuple[Answer, Tensor]:
+    """Average what K networks of one kind gave for the views of a batch, so that the evidence stays exact.
 
+    The common score is the mean of the networks' scores, the evidence the mean of their evidence, and the probabilities
+    follow from the score. Where scores are logits (or there is no evidence) that is the geometric mean of the networks'
+    probabilities, scaled to sum to one; with q `probability` it is their plain mean.
 
-def agree(head: Head, answers: Sequence[Answer]) -> Answer:
-    """Average the answers of several networks of one kind, so that the evidence stays exact.
-
-    The ensemble's score is the mean of the networks' scores, its evidence the mean of their evidence, and its
-    probabilities follow from its score. Where scores are logits (or there is no evidence) that is the geometric mean of
-    the networks' probabilities, scaled to sum to one; with q `probability` it is their plain mean.
-
-    Args:
-        head: of any of them.
-        answers: one of each.
+    Returns:
+        The common answer, and the probabilities of each network, (B, K, P).
     """
-    maps = [answer.map.pixels for answer in answers if answer.map is not None]
-    answered = AnsweredMap(torch.stack(maps).mean(dim=0)) if maps else None
-    shares = [answer.evidence.shares for answer in answers if answer.evidence is not None]
-    if isinstance(head, CvsHead):
-        share = torch.stack(shares).mean(dim=0)
-        found = Evidence(share, share.double().sum(dim=(-2, -1)))
-        return Answer(_probabilities(head, found), answered, found)
-    logarithms = torch.stack([answer.probabilities for answer in answers]).clamp_min(1e-300).log()
-    return Answer(logarithms.mean(dim=0).softmax(dim=-1), answered)
+    members = torch.stack([_member(head, looks, number) for number, head in enumerate(heads)], dim=1)
+    pixels, shares = _average(heads, looks)
+    answered = None if pixels is None else AnsweredMap(pixels)
+    if shares is not None:
+        found = Evidence(shares, shares.sum(dim=(-2, -1), dtype=torch.float64))
+        return Answer(_probabilities(heads[0], found.scores), answered, found), members
+    return Answer(members.clamp_min(1e-300).log().mean(dim=1).softmax(dim=-1), answered), members
+
+
+def _member(head: Head, looks: Sequence[Look], number: int) -> Tensor:
+    logits = torch.stack([outputs[number].class_logits.double().cpu() for _, outputs, _ in looks])
+    return _mean_over_views(head, logits)
+
+
+def _average(heads: Sequence[Head], looks: Sequence[Look]) -> tuple[Tensor | None, Tensor | None]:
+    """Average map and evidence over the networks and, brought back to the plain one, over the views; None without."""
+    maps, shares = list[Tensor](), list[Tensor]()
+    for view, outputs, inside in looks:
+        logits = [output.map_logits for output in outputs if output.map_logits is not None]
+        pixels = [each.softmax(dim=1) for each in logits]
+        given = [
+            evidence(each, head.q, head.counted(inside), seen)
+            for head, each, seen in zip(heads, logits, pixels, strict=False)
+            if isinstance(head, CvsHead)
+        ]
+        # The networks see a view alike: their mean is brought back once.
+        maps += [view.undo(_mean(pixels)).cpu()] if pixels else []
+        shares += [view.undo(_mean(given)).cpu()] if given else []
+    return _mean(maps) if maps else None, _mean(shares) if shares else None
+
+
+def _mean(planes: Sequence[Tensor]) -> Tensor:
+    return sum(planes[1:], planes[0]) / len(planes)
 
 
 def predict_classes(
@@ -141,7 +156,7 @@ def predict_classes(
     with torch.inference_mode():
         seen = _outputs(network, source, cases, device, precision)
         logits = [output.class_logits.double().cpu() for _, output, _ in seen]
-    return _mean_over_views(network, torch.stack(logits))
+    return _mean_over_views(network.head, torch.stack(logits))
 
 
 def predict_foreground(
@@ -165,37 +180,15 @@ def predict_foreground(
     return torch.stack(found).mean(dim=0)
 
 
-def _mean_over_views(network: Network, logits: Tensor) -> Tensor:
+def _mean_over_views(head: Head, logits: Tensor) -> Tensor:
     """Average class logits (V, B, P), or the probabilities that they are the logarithms of: (B, P)."""
-    head = network.head
     if isinstance(head, CvsHead) and head.q == "probability":
         shares = logits.exp().mean(dim=0)
         return shares / shares.sum(dim=1, keepdim=True)
     return logits.mean(dim=0).softmax(dim=1)
 
 
-def _map(seen: Seen) -> AnsweredMap | None:
-    """Average the maps over the views, brought back to the plain one."""
-    pixels = [
-        view.undo(output.map_logits.softmax(dim=1)).cpu()
-        for view, output, _ in seen
-        if output.map_logits is not None
-    ]
-    return AnsweredMap(torch.stack(pixels).mean(dim=0)) if pixels else None
-
-
-def _evidence(head: CvsHead, seen: Seen) -> Evidence:
-    """Average the evidence over the views, brought back to the plain one."""
-    shares = [
-        view.undo(evidence(output.map_logits, head.q, head.counted(inside))).cpu()
-        for view, output, inside in seen
-        if output.map_logits is not None
-    ]
-    share = torch.stack(shares).mean(dim=0)
-    return Evidence(share, share.double().sum(dim=(-2, -1)))
-
-
-def _probabilities(head: CvsHead, found: Evidence) -> Tensor:
-    if head.q == "probability":
-        return found.scores / found.scores.sum(dim=-1, keepdim=True)
-    return found.scores.softmax(dim=-1)
+def _probabilities(head: Head, scores: Tensor) -> Tensor:
+    if isinstance(head, CvsHead) and head.q == "probability":
+        return scores / scores.sum(dim=-1, keepdim=True)
+    return scores.softmax(dim=-1)

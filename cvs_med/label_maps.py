@@ -29,7 +29,7 @@ def label_map(mask: Tensor, labels: Tensor) -> Tensor:
     return (mask != 0).long() * (labels.long() + 1)[:, None, None]
 
 
-def evidence(map_logits: Tensor, q: Q, inside: Tensor | None = None) -> Tensor:
+def evidence(map_logits: Tensor, q: Q, inside: Tensor | None = None, probabilities: Tensor | None = None) -> Tensor:
     """Give every pixel's exact share of every class's score (section III-B, before the sum).
 
     Args:
@@ -37,11 +37,13 @@ def evidence(map_logits: Tensor, q: Q, inside: Tensor | None = None) -> Tensor:
         q: `mean`, the paper's: logits, every pixel alike. `probability`: the pixels' class probabilities, every pixel
             alike. `foreground`, ours: logits; half the weight on the predicted foreground, half on all pixels alike.
         inside: (B, H, W), one for the pixels that count (the field of view) and zero for the others; None counts all.
+        probabilities: (B, P + 1, H, W), the softmax of the logits, where it is at hand.
 
     Returns:
         (B, P, H, W); its sum over the pixels is the score.
     """
-    probabilities = map_logits.float().softmax(dim=1)
+    if probabilities is None:
+        probabilities = map_logits.float().softmax(dim=1)
     scores = probabilities[:, 1:] if q == "probability" else map_logits.float()[:, 1:]
     alike = torch.ones_like(scores[:, :1]) if inside is None else inside[:, None].to(scores.dtype)
     weights = _share(alike)

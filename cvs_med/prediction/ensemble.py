@@ -18,7 +18,7 @@ from cvs_med.decisions import Abstention, abstention
 from cvs_med.errors import ProtocolError, RunError
 from cvs_med.evaluation import DatasetCard, Folds, decided, read_json
 from cvs_med.features import pool
-from cvs_med.inference import Answer, agree, conclude
+from cvs_med.inference import Answer, conclude
 from cvs_med.networks import Network, build_network
 from cvs_med.precision import Precision, choose, computing, place
 from cvs_med.prediction.files import digest
@@ -130,14 +130,15 @@ def decide(
     Returns:
         The common answer of the batch, and the probabilities of each network, (B, K, P).
     """
-    seen = _of_views(inside, views)
-    answers = []
-    for network, output in zip(networks, outputs, strict=True):
-        logits = _of_views(output.class_logits, views)
-        maps = [None] * len(views) if output.map_logits is None else _of_views(output.map_logits, views)
-        answers.append(conclude(network.head, list(zip(views, map(Output, logits, maps), seen, strict=True))))
-    members = torch.stack([answer.probabilities for answer in answers], dim=1)
-    return agree(networks[0].head, answers), members
+    by_network = [_looks(output, views) for output in outputs]
+    looks = list(zip(views, zip(*by_network, strict=True), _of_views(inside, views), strict=True))
+    return conclude([network.head for network in networks], looks)
+
+
+def _looks(output: Output, views: Sequence[View]) -> list[Output]:
+    """Part the output for V views of a batch."""
+    maps = [None] * len(views) if output.map_logits is None else _of_views(output.map_logits, views)
+    return list(map(Output, _of_views(output.class_logits, views), maps))
 
 
 def _of_views(values: Tensor, views: Sequence[View]) -> Sequence[Tensor]:
