@@ -71,12 +71,18 @@ def _kept(pixels: Array, view: Mask, crop: Crop) -> Mask:
 
 
 def _resize(pixels: Array | Mask, geometry: Geometry) -> Array:
-    """Crop, pad and resize: by area when shrinking, bilinear when enlarging (a mask then keeps its two values)."""
-    box = pixels[geometry.top :, geometry.left :][: geometry.crop_height, : geometry.crop_width]
-    above, before = geometry.padding
-    square = np.zeros((geometry.side, geometry.side, *pixels.shape[2:]), dtype=np.uint8)
+    """Crop, pad and resize: by area when shrinking, bilinear when enlarging (a mask then keeps its two values).
+
+    Pillow makes rows shorter before it makes them fewer; the black rows are added in between, where they are short.
+    """
     is_mask = pixels.dtype == np.bool_
-    square[above : above + box.shape[0], before : before + box.shape[1]] = box * np.uint8(255) if is_mask else box
     enlarging = Image.Resampling.NEAREST if is_mask else Image.Resampling.BILINEAR
     method = Image.Resampling.BOX if geometry.size < geometry.side else enlarging
-    return np.asarray(Image.fromarray(square).resize((geometry.size, geometry.size), method))
+    image = Image.fromarray(pixels * np.uint8(255) if is_mask else pixels)
+    (above, before), size = geometry.padding, geometry.size
+    right, bottom = geometry.left + geometry.crop_width, geometry.top + geometry.crop_height
+    box = image.crop((geometry.left, geometry.top, right, bottom))
+    # What a crop takes from beyond its image is black.
+    wide = box if box.width == geometry.side else box.crop((-before, 0, geometry.side - before, box.height))
+    narrow = wide.resize((size, wide.height), method)
+    return np.asarray(narrow.crop((0, -above, size, geometry.side - above)).resize((size, size), method))

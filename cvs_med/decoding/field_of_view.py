@@ -34,12 +34,19 @@ def find(pixels: Array) -> Mask:
     factor = max(height, width) / _SIDE
     size = (width, height) if factor <= 1 else (round(width / factor) or 1, round(height / factor) or 1)
     reduced = Image.fromarray(pixels).reduce(max(1, int(factor))).resize(size, Image.Resampling.BILINEAR)
-    brightest = np.asarray(reduced).max(axis=2)
+    brightest = np.maximum.reduce(np.split(np.asarray(reduced), 3, axis=2))[..., 0]
     level = float(np.percentile(brightest, 95))
-    found = _largest(ndimage.median_filter(brightest, 3) > _DARK * level) if level > 0 else brightest == 0
+    found = _largest(_most_around(brightest > _DARK * level)) if level > 0 else brightest == 0
     native = Image.fromarray(found.astype(np.uint8) * np.uint8(255)).resize((width, height), Image.Resampling.BILINEAR)
     mask = np.asarray(native) >= 128
-    return mask if mask.mean() >= _LEAST else np.ones_like(mask)
+    return mask if np.count_nonzero(mask) >= _LEAST * mask.size else np.ones_like(mask)
+
+
+def _most_around(bright: Mask) -> Mask:
+    """Mark where most of the 3 x 3 pixels around are bright, so where their median is."""
+    padded = np.pad(bright.astype(np.uint8), 1, mode="edge")
+    rows = padded[:-2] + padded[1:-1] + padded[2:]
+    return np.asarray(rows[:, :-2] + rows[:, 1:-1] + rows[:, 2:] >= 5)
 
 
 def _largest(bright: Mask) -> Mask:
