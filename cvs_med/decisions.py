@@ -74,6 +74,14 @@ class Decisions(BaseModel):
     folds: list[Decision]
     cases: list[Decided]
 
+    def rule_alone(self) -> "Decisions":
+        """Leave the tested cases out: what a model that leaves its run takes along."""
+        return self.model_copy(update={"cases": []})
+
+    def of(self, fold: int) -> "Decisions":
+        """Keep what one fold decided, and no case."""
+        return self.model_copy(update={"folds": [each for each in self.folds if each.fold == fold], "cases": []})
+
 
 class Abstention(BaseModel):
     """One rule for the networks of all folds together.

@@ -61,8 +61,8 @@ def train(
         network = ensemble.read(out, device=setup.fabric.device)
         fitted = gate_file.of_run(cross_validation, network, observer.counted, keep=False)
         gate_file.write(out / gate_file.FILE, fitted)
-        if (cross_validation / decided.FILE).exists():
-            write_bytes(out / decided.FILE, (cross_validation / decided.FILE).read_bytes())
+        if decisions := decided.read(cross_validation):
+            folder.write_json(decided.FILE, decisions.rule_alone().model_dump(mode="json"))
         write_bytes(out / CARD, card(network, expected, fitted.alarms).encode())
 
 

@@ -116,10 +116,14 @@ def tracked(kind: Kind, place: str | None, run: Path, protocol: Protocol, observ
 
 
 def parameters_of(protocol: Protocol) -> dict[str, str]:
-    """Write a protocol as names with dots and their values; of weights in a file, the file's ending alone."""
+    """Write a protocol as names with dots and their values.
+
+    Of weights in a file the ending alone, of folders that are learnt from too the number.
+    """
     found = dict(_flat(protocol.model_dump(mode="json", exclude={"inner": {"select"}}), ""))
     weights = Path(found["network.weights"])
-    return found | ({"network.weights": f"a file {weights.suffix}"} if weights.suffix else {})
+    found |= {"network.weights": f"a file {weights.suffix}"} if weights.suffix else {}
+    return found | ({"also_train": f"{len(protocol.also_train)} folders"} if protocol.also_train else {})
 
 
 def metrics_of(metrics: RunMetrics) -> Iterator[tuple[str, int, float]]:

@@ -98,9 +98,7 @@ def test_tensorboard_reads_the_losses_and_metrics_of_a_run(
     watching = track("tensorboard", None, run, small, cross_validate)
     assert len(watching.epochs) == 6
     events = EventAccumulator(str(run / "tensorboard")).Reload()
-    points = {
-        name: [(event.step, event.value) for event in events.Scalars(name)] for name in events.Tags()["scalars"]
-    }
+    points = {name: [(event.step, event.value) for event in events.Scalars(name)] for name in events.Tags()["scalars"]}
     require_right_points(points, run)
     assert "protocol/text_summary" in events.Tags()["tensors"]
     require_no_case(run / "tensorboard", run)
@@ -148,9 +146,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 @needs_mlflow
 @pytest.mark.skipif(_SERVER not in os.environ, reason=f"{_SERVER} names no command mlflow of a server")
 @pytest.mark.filterwarnings("ignore::Warning")
-def test_an_mlflow_server_keeps_a_run(
-    server: str, tmp_path: Path, small: tuple[str, ...], cross_validate: Run
-) -> None:
+def test_an_mlflow_server_keeps_a_run(server: str, tmp_path: Path, small: tuple[str, ...], cross_validate: Run) -> None:
     from mlflow.tracking import MlflowClient
 
     track("mlflow", server, tmp_path / "run", small, cross_validate)
@@ -223,3 +219,8 @@ def _answers(address: str) -> bool:
             return bool(answer.status == 200)
     except (urllib.error.URLError, OSError):
         return False
+
+
+def test_folders_that_are_learnt_from_too_are_not_named(small: tuple[str, ...]) -> None:
+    asked = protocol.load("phantom", [*small, "also_train=[Miller_John_1950, other]"])
+    assert tracking.parameters_of(asked)["also_train"] == "2 folders"

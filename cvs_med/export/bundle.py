@@ -15,7 +15,7 @@ from safetensors.torch import save
 from torch import Tensor, nn
 
 from cvs_med import protocol as protocols
-from cvs_med.evaluation import DatasetCard, Folds
+from cvs_med.evaluation import DatasetCard, Folds, decided
 from cvs_med.export.together import Together
 from cvs_med.folds import keep_model
 from cvs_med.prediction import ensemble, files, gate_file, stream
@@ -50,9 +50,11 @@ def _write_models(networks: Ensemble, gates: Gates, folder: Path) -> None:
     """Write what `ensemble.read` reads, without what names cases or folders."""
     protocol, count = networks.protocol, len(networks.networks)
     shown = protocol.network.model_copy(update={"weights": "none"})  # It may be a file's path; all weights are here.
-    anonymous = protocol.model_copy(update={"network": shown})
+    anonymous = protocol.model_copy(update={"network": shown, "also_train": ()})
     write_bytes(folder / "protocol.yaml", protocols.dump(anonymous).encode())
     _write_json(folder / "dataset.json", _card(networks.card).model_dump(mode="json"))
+    if networks.decisions:
+        _write_json(folder / decided.FILE, networks.decisions.model_dump(mode="json"))
     _write_json(folder / "folds.json", Folds(kind="unknown", seed=0, folds=[[]] * count).model_dump())
     for number, network in enumerate(networks.networks):
         (folder / f"fold-{number}").mkdir(exist_ok=True)
@@ -188,5 +190,6 @@ For research; not a medical device. Needs the package cvs-med.
     python -m monai.bundle run --config_file configs/inference.json --images FOLDER --output_dir eval
 
 writes for every photograph what `cvs-med predict` writes: a line in predictions.csv, label map, evidence and overlay.
-A photograph unlike the training ones is flagged. `models/` holds numbers (safetensors) and the settings they belong to.
+A photograph unlike the training ones is flagged, and so is an answer that is too unsure by the run's thresholds.
+`models/` holds numbers (safetensors) and the settings they belong to.
 """

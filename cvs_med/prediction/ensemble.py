@@ -14,7 +14,7 @@ from torch import Tensor
 
 from cvs_med import protocol as protocols
 from cvs_med.augmentation import View, flips
-from cvs_med.decisions import Abstention, abstention
+from cvs_med.decisions import Abstention, Decisions, abstention
 from cvs_med.errors import ProtocolError, RunError
 from cvs_med.evaluation import DatasetCard, Folds, decided, read_json
 from cvs_med.features import pool
@@ -42,7 +42,7 @@ class Ensemble:
         identity: a digest of their files.
         device: where to compute.
         precision: bf16 or fp32.
-        abstention: which answers are too unsure; None where the run chose no thresholds.
+        decisions: what the run decided inside its training parts, without cases; None where nothing was.
     """
 
     protocol: Protocol
@@ -51,7 +51,12 @@ class Ensemble:
     identity: str
     device: torch.device
     precision: Precision
-    abstention: Abstention | None = None
+    decisions: Decisions | None = None
+
+    @property
+    def abstention(self) -> Abstention | None:
+        """Which answers are too unsure; None where the run chose no thresholds."""
+        return abstention(self.decisions) if self.decisions else None
 
     @property
     def recipe(self) -> Recipe:
@@ -146,14 +151,15 @@ def _of_views(values: Tensor, views: Sequence[View]) -> Sequence[Tensor]:
 
 
 def one(ensemble: Ensemble, fold: int) -> Ensemble:
-    """Take one network, counted from zero, for an ensemble of its own.
+    """Take one network, counted from zero, for an ensemble of its own, with the threshold of its own fold.
 
     Raises:
         RunError: there is no such fold.
     """
     if not 0 <= fold < len(ensemble.networks):
         raise RunError(f"Expected a fold of 0 to {len(ensemble.networks) - 1}, found {fold}. Name one of them.")
-    return replace(ensemble, networks=(ensemble.networks[fold],))
+    decisions = ensemble.decisions.of(fold) if ensemble.decisions else None
+    return replace(ensemble, networks=(ensemble.networks[fold],), decisions=decisions)
 
 
 def read(run: Path, *, device: torch.device, precision: str | None = None) -> Ensemble:
@@ -190,7 +196,7 @@ def read(run: Path, *, device: torch.device, precision: str | None = None) -> En
         identity(run),
         device,
         choose(wanted, device),  # type: ignore[arg-type] # click chose it
-        abstention(decisions) if decisions else None,
+        decisions.rule_alone() if decisions else None,
     )
 
 

@@ -14,8 +14,11 @@ import torch
 from click.testing import CliRunner
 
 from cvs_med.cli import main
+from cvs_med.decisions import Decided, Decision, Decisions
+from cvs_med.evaluation import DatasetCard, read_json
 from cvs_med.export import bundle
 from cvs_med.prediction import ensemble
+from cvs_med.tables import read_predictions
 
 ROOT = Path(bundle.__file__).parents[2]
 
@@ -123,3 +126,47 @@ def test_it_names_no_case_and_no_folder(made: Path, run: Path) -> None:
     for file in (file for file in made.rglob("*") if file.is_file()):
         content = file.read_bytes()
         assert not any(word.encode() in content for word in (*cases, str(run), str(made)))
+
+
+@pytest.fixture(scope="module")
+def decided(run: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The same run with thresholds, as if photographs of somebody's folder had been learnt from too."""
+    other = Path(shutil.copytree(run, tmp_path_factory.mktemp("decided") / "run"))
+    rows = read_predictions(other / "predictions.csv", read_json(other / "dataset.json", DatasetCard).class_names)
+    cases = [Decided(case_id=row.case_id, probabilities=row.probabilities, answered=False) for row in rows]
+    folds = [Decision(fold=0, cases=6, above=0.2), Decision(fold=1, cases=6, above=0.9999)]
+    kept = Decisions(calibrated=False, risk=0.05, coverage=None, folds=folds, cases=cases)
+    (other / "decisions.json").write_text(kept.model_dump_json())
+    protocol = other / "protocol.yaml"
+    text = protocol.read_text()
+    assert "also_train: []\n" in text
+    protocol.write_text(text.replace("also_train: []\n", "also_train:\n- Miller_John_1950/fundus\n"))
+    return other
+
+
+def exported(run: Path, out: Path, *options: str) -> Path:
+    result = CliRunner().invoke(main, ["export", str(run), "--format", "monai-bundle", "--out", str(out), *options])
+    assert result.exit_code == 0, result.output
+    return out
+
+
+def test_it_abstains_as_the_run_does_and_names_no_one(
+    decided: Path, run: Path, phantom_folder: Path, tmp_path: Path
+) -> None:
+    made = exported(decided, tmp_path / "made")
+    bundle.answer(str(made), str(phantom_folder / "images"), str(tmp_path / "answers"))
+    asked = ["predict", "--run", str(decided), "--out", str(tmp_path / "own"), str(phantom_folder / "images")]
+    assert CliRunner().invoke(main, asked).exit_code == 0
+    theirs, ours = ((tmp_path / name / "predictions.csv").read_text().splitlines()[1:] for name in ("answers", "own"))
+    assert all("too unsure" in row for row in theirs)
+    assert ["too unsure" in row for row in theirs] == ["too unsure" in row for row in ours]
+    names = [case for fold in json.loads((run / "folds.json").read_bytes())["folds"] for case in fold]
+    content = b"".join(file.read_bytes() for file in made.rglob("*") if file.is_file())
+    assert not any(word.encode() in content for word in ("Miller", *names))
+
+
+def test_one_fold_abstains_by_its_own_threshold(decided: Path, tmp_path: Path) -> None:
+    made = exported(decided, tmp_path / "made", "--fold", "0")
+    rule = ensemble.read(made / "models", device=torch.device("cpu")).abstention
+    assert rule is not None
+    assert rule.above == 0.2
