@@ -15,7 +15,7 @@ from cvs_med.errors import ReviewError
 from cvs_med.images import Mask, read_foreground
 from cvs_med.report import case_maps
 from cvs_med.review import mask_files, pictures
-from cvs_med.review.records import MaskVersion
+from cvs_med.review.records import MaskVersion, in_order
 from cvs_med.review.run import FinishedRun
 from cvs_med.review.store import Store
 from cvs_med.types import Case
@@ -26,7 +26,7 @@ REFERENCE: Final = "reference"
 
 def newest(versions: Sequence[MaskVersion]) -> dict[str, MaskVersion]:
     """Give the newest version of each case's mask, whoever drew it; merged stores are not in the order of time."""
-    return {drawn.case_id: drawn for drawn in sorted(versions, key=lambda drawn: drawn.drawn_at)}
+    return {drawn.case_id: drawn for drawn in sorted(versions, key=lambda drawn: in_order(drawn.drawn_at))}
 
 
 def starts(run: FinishedRun, case_id: str, versions: Sequence[MaskVersion]) -> dict[str, str]:
@@ -57,7 +57,25 @@ def base(run: FinishedRun, store: Store, case_id: str, start: str) -> Mask:
     drawn = {v.content: v for v in store.masks(run.digest) if v.case_id == case_id}
     if start not in drawn:
         raise ReviewError("Expected a stored version of this case's mask, found none. Choose what to start from again.")
+    require_fitting(run, drawn[start])
     return store.read_mask(drawn[start])
+
+
+def require_fitting(run: FinishedRun, version: MaskVersion) -> None:
+    """Refuse a mask that is not of its photograph's size, if the photograph is at hand.
+
+    Raises:
+        ReviewError: says the sizes.
+        DataError: the photograph cannot be read.
+    """
+    if version.case_id not in run.cases:
+        return
+    height, width = pictures.shape_of(run.cases[version.case_id])
+    if (version.height, version.width) != (height, width):
+        raise ReviewError(
+            f"A mask of {version.case_id} by {version.reader}: expected {width} x {height} pixels as its photograph "
+            f"has, found {version.width} x {version.height}. Save another version of the mask."
+        )
 
 
 def save(
@@ -107,6 +125,8 @@ def write(run: FinishedRun, store: Store, out: Path) -> list[str]:
         raise ReviewError("Expected corrected masks of this run in the store, found none. Correct one first.")
     if not set(drawn) <= set(run.cases):
         raise ReviewError("Expected the data set that the masks belong to, found another or none. Give its --data-dir.")
+    for newest_drawn in drawn.values():
+        require_fitting(run, newest_drawn)
     check_new(out)
     masks = {case_id: store.read_mask(drawn[case_id]) for case_id in sorted(drawn)}
     if _has_fundus_layout(run):

@@ -1,15 +1,20 @@
 """What is stored of a review: a reader's answer on a case, and a version of a mask."""
 
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Final, Literal, TypeAlias, get_args
 
 from cvs_med.errors import ReviewError
+from cvs_med.images import Mask
 
 Verdict: TypeAlias = Literal["agree", "other", "cannot tell"]
 VERDICTS: Final[tuple[Verdict, ...]] = get_args(Verdict)
 
 Gradability: TypeAlias = Literal["good", "usable", "not gradable"]
 GRADABILITIES: Final[tuple[Gradability, ...]] = get_args(Gradability)
+
+MODEL, REFERENCE = "the model", "the reference"
+"""What readers are compared with; no reader is called so."""
 
 LONGEST_NAME = 80
 LONGEST_COMMENT = 2000
@@ -98,7 +103,32 @@ def check_reader(name: str) -> str:
         raise ReviewError(
             f"Expected a reader's name of 1 to {LONGEST_NAME} letters, found {name[:LONGEST_NAME]!r}. Give another."
         )
+    if name.casefold() in (MODEL, REFERENCE):
+        raise ReviewError(f"Expected a reader's own name, found {name!r}, which is taken. Give another.")
     return name
+
+
+def moment(text: str) -> datetime | None:
+    """Read a time as ISO 8601 writes it, UTC where it names no zone; None for what is no time."""
+    try:
+        found = datetime.fromisoformat(text)
+    except ValueError:
+        return None
+    return found if found.tzinfo else found.replace(tzinfo=UTC)
+
+
+def in_order(text: str) -> datetime:
+    """Give what to sort a time by: what is no time was first."""
+    return moment(text) or datetime.min.replace(tzinfo=UTC)
+
+
+def check_time(text: str) -> None:
+    """Refuse what is no time.
+
+    Raises:
+        ReviewError: says what was expected.
+    """
+    _require(moment(text) is not None, "a time as ISO 8601 writes it", text[:LONGEST_NAME])
 
 
 def check_answer(answer: Answer) -> None:
@@ -111,12 +141,26 @@ def check_answer(answer: Answer) -> None:
     _require(answer.verdict in VERDICTS, f"one of {', '.join(VERDICTS)}", answer.verdict)
     _require(answer.gradability in GRADABILITIES, f"one of {', '.join(GRADABILITIES)}", answer.gradability)
     _require(len(answer.comment) <= LONGEST_COMMENT, f"at most {LONGEST_COMMENT} letters", str(len(answer.comment)))
+    check_time(answer.shown_at)
+    check_time(answer.answered_at)
     fitting = {
         "agree": answer.diagnosis == answer.derived,
         "other": answer.diagnosis not in (None, answer.derived),
         "cannot tell": answer.diagnosis is None,
     }
     _require(fitting[answer.verdict], f"a diagnosis that fits `{answer.verdict}`", str(answer.diagnosis))
+
+
+def check_version(version: MaskVersion, mask: Mask) -> None:
+    """Refuse a version of a mask that is not what it says.
+
+    Raises:
+        ReviewError: says what was expected.
+    """
+    check_reader(version.reader)
+    check_time(version.drawn_at)
+    if int(mask.sum()) != version.pixels:
+        raise ReviewError(f"Expected a mask of {version.pixels} pixels, found {int(mask.sum())}. Draw it again.")
 
 
 def _require(fine: bool, expected: str, found: str) -> None:

@@ -19,7 +19,7 @@ from sqlalchemy.engine import URL, make_url
 from cvs_med.errors import ReviewError
 from cvs_med.images import Mask
 from cvs_med.review import mask_files, tables
-from cvs_med.review.records import Answer, MaskVersion, check_answer, check_reader
+from cvs_med.review.records import Answer, MaskVersion, check_answer, check_version, in_order
 
 _BUSY_SECONDS = 30
 _TRIES = 50
@@ -65,10 +65,7 @@ class Store:
         Raises:
             ReviewError: as `add_mask`.
         """
-        check_reader(version.reader)
-        mask = mask_files.decode(png, (version.height, version.width))
-        if int(mask.sum()) != version.pixels:
-            raise ReviewError(f"Expected a mask of {version.pixels} pixels, found {int(mask.sum())}. Draw it again.")
+        check_version(version, mask_files.decode(png, (version.height, version.width)))
         mask_files.write(self.folder, version.content, png)
         self._append(tables.MASKS, version)
 
@@ -236,5 +233,5 @@ def latest(answers: Sequence[Answer]) -> dict[tuple[str, str], Answer]:
 
     Merged stores are not in the order of time; answers of the same moment are in that of the store.
     """
-    ordered = sorted(answers, key=lambda answer: answer.answered_at)
+    ordered = sorted(answers, key=lambda answer: in_order(answer.answered_at))
     return {(answer.reader, answer.case_id): answer for answer in ordered}

@@ -2,20 +2,17 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
 from itertools import combinations
 from statistics import median
 
 import numpy as np
 
-from cvs_med.review.records import VERDICTS, Answer
+from cvs_med.review.records import MODEL, REFERENCE, VERDICTS, Answer, moment
 from cvs_med.review.run import FinishedRun
 from cvs_med.review.store import latest
 from cvs_med.statistics.agreement import cohen_kappa
 from cvs_med.statistics.intervals import Interval
 from cvs_med.statistics.metrics import Proportion, proportion
-
-MODEL, REFERENCE = "the model", "the reference"
 
 LONGEST_SECONDS = 1800
 """A case that was on the screen for longer was left alone, and says nothing of how long a reader needs."""
@@ -86,10 +83,9 @@ def summarise(run: FinishedRun, answers: Sequence[Answer], *, with_reference: bo
     fixed = {MODEL: {case_id: run.derived(case_id) for case_id in run.ids}}
     if with_reference:
         fixed[REFERENCE] = {case_id: run.reference(case_id) for case_id in run.ids}
-    pairs = [*((name, other) for other in fixed for name in names), *combinations(names, 2)]
-    compared = [
-        _compare(first, second, given[first], {**fixed, **given}[second], run.class_names) for first, second in pairs
-    ]
+    with_fixed = [((name, given[name]), other) for other in fixed.items() for name in names]
+    pairs = [*with_fixed, *combinations(given.items(), 2)]
+    compared = [_compare(first, second, run.class_names) for first, second in pairs]
     return Summary(
         tuple(_reader(name, own[name]) for name in names),
         tuple(comparison for comparison in compared if comparison.agreement.n),
@@ -109,24 +105,26 @@ def _reader(name: str, answers: Sequence[Answer]) -> Reader:
 
 def _seconds(answer: Answer) -> float | None:
     """Give how long a case was looked at, if the times make sense."""
-    try:
-        taken = (datetime.fromisoformat(answer.answered_at) - datetime.fromisoformat(answer.shown_at)).total_seconds()
-    except (ValueError, TypeError):
+    shown, answered = moment(answer.shown_at), moment(answer.answered_at)
+    if shown is None or answered is None:
         return None
+    taken = (answered - shown).total_seconds()
     return taken if 0 <= taken <= LONGEST_SECONDS else None
 
 
 def _compare(
-    first: str, second: str, rows: Mapping[str, str], columns: Mapping[str, str], names: Sequence[str]
+    first: tuple[str, Mapping[str, str]], second: tuple[str, Mapping[str, str]], names: Sequence[str]
 ) -> Comparison:
+    """Compare two by name and by the class they gave each case."""
+    (who, rows), (whom, columns) = first, second
     both = [(rows[case], columns[case]) for case in rows if case in columns]
     matrix = np.zeros((len(names), len(names)), dtype=np.int64)
     for row, column in both:
         matrix[names.index(row), names.index(column)] += 1
     kappa = cohen_kappa(matrix) if len(both) > 1 else None
     return Comparison(
-        first,
-        second,
+        who,
+        whom,
         tuple(tuple(map(int, row)) for row in matrix),
         proportion(int(np.trace(matrix)), len(both)),
         kappa.kappa if kappa else None,

@@ -4,13 +4,14 @@ import base64
 import binascii
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
 
 from cvs_med.errors import ReviewError
-from cvs_med.review import mask_files
-from cvs_med.review.records import Answer, MaskVersion, check_answer
+from cvs_med.review import corrections, mask_files
+from cvs_med.review.records import Answer, MaskVersion, check_answer, check_version, in_order
 from cvs_med.review.run import FinishedRun
 from cvs_med.review.store import Store
 
@@ -84,9 +85,13 @@ def _add(
                               f"of the run {row.run[:80]!r}. Name the run that was reviewed.")  # fmt: skip
     for answer in answers:
         check_answer(answer)
+        _require_classes(run, answer)
+        _require_past(answer.answered_at)
     files = [(version, png(version)) for version in masks]
     for version, content in files:
-        mask_files.decode(content, (version.height, version.width))
+        check_version(version, mask_files.decode(content, (version.height, version.width)))
+        corrections.require_fitting(run, version)
+        _require_past(version.drawn_at)
     known = {answer.token for answer in store.answers(run.digest)} | {v.token for v in store.masks(run.digest)}
     for version, content in files:
         store.add_mask_file(version, content)
@@ -94,6 +99,21 @@ def _add(
         store.add_answer(answer)
     new = [row for row in rows if row.token not in known]
     return Added(sum(isinstance(row, Answer) for row in new), sum(isinstance(row, MaskVersion) for row in new))
+
+
+def _require_classes(run: FinishedRun, answer: Answer) -> None:
+    derived, named = run.derived(answer.case_id), [*run.class_names, None]
+    if answer.derived != derived or answer.diagnosis not in named:
+        raise ReviewError(
+            f"Case {answer.case_id}: expected the model's {derived} and a diagnosis of {', '.join(run.class_names)}, "
+            f"found {answer.derived[:80]} and {str(answer.diagnosis)[:80]}. Export the reviews of this run."
+        )
+
+
+def _require_past(time: str) -> None:
+    """Refuse a review of days to come, beside which no later one would stand."""
+    if in_order(time) > datetime.now(UTC) + timedelta(days=1):
+        raise ReviewError(f"A review: expected a time that is past, found {time}. Set that clock right.")
 
 
 def _png(files: Mapping[str, str], version: MaskVersion) -> bytes:

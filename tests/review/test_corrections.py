@@ -103,7 +103,7 @@ def test_masks_of_small_images_are_written_as_a_folder_that_attaches(
 def test_nothing_to_write_or_no_room_for_it_is_said(run: FinishedRun, store: Store, tmp_path: Path) -> None:
     with pytest.raises(ReviewError, match="corrected masks"):
         corrections.write(run, store, tmp_path / "out")
-    keep(run, store, run.ids[0], np.ones((64, 64), np.bool_))
+    keep(run, store, run.ids[0], np.ones((64, 96), np.bool_))
     (tmp_path / "full").mkdir()
     (tmp_path / "full" / "something").touch()
     with pytest.raises(CvsMedError, match="new or empty"):

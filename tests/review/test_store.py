@@ -118,7 +118,8 @@ from dataclasses import replace
 from pathlib import Path
 from cvs_med.review.records import Answer
 from cvs_med.review.store import open_store
-answer = Answer("k", "Ada", "run", "0" * 16, "01_h", "healthy", "agree", "healthy", "good", "", "a", "b")
+answer = Answer("k", "Ada", "run", "0" * 16, "01_h", "healthy", "agree", "healthy", "good", "", "2026-01-01",
+                "2026-01-02")
 store = open_store(Path(sys.argv[1]))
 for number in range(5):
     store.add_answer(replace(answer, token=f"k{number}"))

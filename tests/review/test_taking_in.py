@@ -12,7 +12,7 @@ from click.testing import CliRunner, Result
 
 from cvs_med.cli import main
 from cvs_med.errors import ReviewError
-from cvs_med.review import corrections, exports, taking_in
+from cvs_med.review import corrections, exports, mask_files, taking_in
 from cvs_med.review.records import Answer
 from cvs_med.review.run import FinishedRun, open_run
 from cvs_med.review.store import Store, latest, open_store
@@ -140,3 +140,51 @@ def test_a_store_that_was_tampered_with_is_not_merged(run: FinishedRun, other: S
     assert cli("merge", "--run", run.path, "--from", tmp_path / "elsewhere").exit_code == 2
     assert cli("merge", "--run", run.path, "--from", tmp_path / "nowhere").exit_code == 2
     assert not (tmp_path / "nowhere").exists()
+
+
+def written(tmp_path: Path, run: FinishedRun, store: Store, **changes: object) -> Path:
+    """An exported file, with something in its first answer or its mask changed."""
+    content = json.loads(exports.as_json(run, store))
+    for name, value in changes.items():
+        content["masks" if name in content["masks"][0] and name not in content["answers"][0] else "answers"][0][
+            name
+        ] = value
+    file = tmp_path / "changed.json"
+    file.write_text(json.dumps(content))
+    return file
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"verdict": "other", "diagnosis": "no class"}, "a diagnosis of"),
+        ({"derived": "glaucoma", "diagnosis": "glaucoma"}, "expected the model's"),
+        ({"answered_at": "~~~~"}, "a time as ISO 8601"),
+        ({"answered_at": "9999-01-01"}, "a time that is past"),
+        ({"reader": "The Reference"}, "which is taken"),
+        ({"pixels": 3}, "a mask of 3 pixels"),
+        ({"drawn_at": "9999-01-01"}, "a time that is past"),
+    ],
+)
+def test_what_would_stand_for_ever_is_refused_and_nothing_is_added(
+    run: FinishedRun, other: Store, tmp_path: Path, changes: dict[str, object], said: str
+) -> None:
+    own = open_store(run.path / "reviews")
+    if run.derived(run.ids[0]) == changes.get("derived"):
+        changes = dict.fromkeys(changes, "healthy")
+    with pytest.raises(ReviewError, match=said):
+        taking_in.from_file(run, own, written(tmp_path, run, other, **changes))
+    assert (own.answers(run.digest), own.masks(run.digest)) == ([], [])
+
+
+def test_a_mask_of_another_photograph_is_refused(run: FinishedRun, other: Store, tmp_path: Path) -> None:
+    small = np.ones((5, 7), np.bool_)
+    version = replace(
+        other.masks(run.digest)[0], token="s", height=5, width=7, pixels=35,
+        content=mask_files.content_name(mask_files.encode(small)),
+    )  # fmt: skip
+    other.add_mask(version, small)
+    own = open_store(run.path / "reviews")
+    with pytest.raises(ReviewError, match="as its photograph has, found 7 x 5"):
+        taking_in.from_store(run, own, other)
+    assert own.masks(run.digest) == []

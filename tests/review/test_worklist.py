@@ -20,7 +20,8 @@ def run(finished_run: Path) -> FinishedRun:
 
 def answer(run: FinishedRun, case_id: str, reader: str = "Ada") -> Answer:
     derived = run.derived(case_id)
-    return Answer("t", reader, run.name, run.digest, case_id, derived, "agree", derived, "good", "", "a", "b")
+    times = "2026-01-01", "2026-01-02"
+    return Answer("t", reader, run.name, run.digest, case_id, derived, "agree", derived, "good", "", *times)
 
 
 def test_every_case_is_listed_once_least_certain_first(run: FinishedRun) -> None:
