@@ -46,11 +46,11 @@ def image_hash(image: Array) -> Hash:
     return (np.diff(grey, axis=1) > 0).ravel()
 
 
-def near_duplicates(cases: Sequence[Case], hashes: Sequence[Hash], most: int = MOST_DIFFERENT) -> list[Pair]:
-    """List the pairs of images whose hashes differ in at most so many places, the most alike first."""
+def near_duplicates(cases: Sequence[Case], hashes: Sequence[Hash]) -> list[Pair]:
+    """List the pairs of images whose hashes differ in few places, the most alike first."""
     signs = np.where(np.stack(hashes), 1, -1).astype(np.float32)
     different = ((signs.shape[1] - signs @ signs.T) / 2).astype(np.int64)
-    alike = np.argwhere(np.triu(different <= most, k=1)).tolist()
+    alike = np.argwhere(np.triu(different <= MOST_DIFFERENT, k=1)).tolist()
     pairs = [_pair(cases[one], cases[other], int(different[one, other])) for one, other in alike]
     return sorted(pairs, key=lambda pair: pair.different)
 

@@ -57,12 +57,12 @@ def train(
                 taught = few_masks.taught(setup, out, 0, everyone)
             keep_model(out / ensemble.MODEL, train_network(taught, out, 0, everyone))
         checkpoints.remove(out / checkpoints.FILE)
+        if decisions := decided.read(cross_validation):
+            folder.write_json(decided.FILE, decisions.rule_alone().model_dump(mode="json"))
         observer.stage("Fitting the gates")
         network = ensemble.read(out, device=setup.fabric.device)
         fitted = gate_file.of_run(cross_validation, network, observer.counted, keep=False)
         gate_file.write(out / gate_file.FILE, fitted)
-        if decisions := decided.read(cross_validation):
-            folder.write_json(decided.FILE, decisions.rule_alone().model_dump(mode="json"))
         write_bytes(out / CARD, card(network, expected, fitted.alarms).encode())
 
 
@@ -87,6 +87,9 @@ def require_same_protocol(protocol: Protocol, cross_validation: Path) -> None:
 def card(network: ensemble.Ensemble, expected: RunMetrics, alarms: FalseAlarms) -> str:
     """Write the model card, as Markdown."""
     data, result = network.card, expected.result
+    others = " and on images of other folders, see below" if network.protocol.also_train else ""
+    few = network.protocol.masks.per_class
+    learnt = [f"Masks of {few} cases a class were learnt from; those of the others were made by a network.", ""]
     sensitivities = [f"| {c.name} | {_share(c.sensitivity)} | {_share(c.specificity)} |" for c in result.classes]
     baselines = [f"- {name}: accuracy {_share(metrics.accuracy)}" for name, metrics in expected.baselines.items()]
     return "\n".join(
@@ -95,8 +98,9 @@ def card(network: ensemble.Ensemble, expected: RunMetrics, alarms: FalseAlarms) 
             "",
             "For research; not a medical device.",
             "",
-            f"One network, trained on all {data.cases} cases. It tells {', '.join(data.class_names)}.",
+            f"One network, trained on all {data.cases} cases{others}. It tells {', '.join(data.class_names)}.",
             "",
+            *(learnt if few else []),
             "## Expected performance",
             "",
             f"Of the cross-validation of the same protocol ({expected.splits}, {len(result.folds)} folds), whose "
@@ -118,6 +122,7 @@ def card(network: ensemble.Ensemble, expected: RunMetrics, alarms: FalseAlarms) 
             "",
             f"A photograph unlike the training ones is flagged and gets no diagnosis. {_alarms(network, alarms)}",
             "",
+            *_abstains(network, expected),
             "## Data",
             "",
             f"{data.citation} Licence: {data.licence}.",
@@ -134,6 +139,20 @@ def _alarms(network: ensemble.Ensemble, alarms: FalseAlarms) -> str:
     if network.protocol.network.trainable == "all":
         return f"{said}, with an encoder that had been trained on them: expect more."
     return f"{said}, by limits that had not seen them."
+
+
+def _abstains(network: ensemble.Ensemble, expected: RunMetrics) -> list[str]:
+    """Say from which confidence it answers, and what that did in the cross-validation; nothing without a threshold."""
+    rule, found = network.abstention, expected.decided.abstained if expected.decided else None
+    if rule is None or found is None:
+        return []
+    sent = found.answered.n - found.answered.successes
+    return [
+        f"An answer with a confidence of {rule.above:.3f} or less is flagged too. In the cross-validation, by the "
+        f"threshold of each fold, {sent} of {found.answered.n} cases were sent to a human; of the others "
+        f"{found.wrong.successes} of {found.wrong.n} were wrong. What this one threshold does was not tested.",
+        "",
+    ]
 
 
 def _share(value: Proportion) -> str:

@@ -15,11 +15,11 @@ import numpy as np
 from cvs_med import datasets
 from cvs_med.datasets import DataSet
 from cvs_med.decoding import field_of_view
-from cvs_med.duplicates import Hash, image_hash, near_duplicates
+from cvs_med.duplicates import image_hash
 from cvs_med.errors import DataError, Problem
 from cvs_med.images import read_image
 from cvs_med.squares import square
-from cvs_med.types import Case
+from cvs_med.types import Array, Case
 
 _MOST_NAMED = 5
 
@@ -29,7 +29,8 @@ _INNER = 0.7
 
 _MOST_DIFFERENT = 20
 """Places of 256 in which the inner squares of two copies may differ. Of HRF's photographs no two differ in fewer than
-29; one made smaller, brighter, shifted by a hundredth or saved at a JPEG quality of 40 differs in at most 17."""
+29; one made smaller, brighter, shifted by a hundredth or saved at a JPEG quality of 40 differs in at most 17.
+Mirrored or turned by quarters they are as far apart. A copy that was cut, or turned by a few degrees, is not found."""
 
 
 def gather(dataset: DataSet, own: Sequence[Case], folders: Sequence[str]) -> tuple[DataSet, list[Case]]:
@@ -77,30 +78,34 @@ def require_no_twins(cases: Sequence[Case], own: int, workers: int) -> None:
         DataError: names the pairs, or a file cannot be read.
     """
     with ThreadPoolExecutor(workers) as pool:
-        hashes = list(pool.map(_hash, cases))
-    ours = {case.id for case in cases[:own]}
-    alike = near_duplicates(cases, hashes, _MOST_DIFFERENT)
-    pairs = [pair for pair in alike if (pair.first in ours) != (pair.second in ours)]
+        hashes = np.stack(list(pool.map(_hashes, cases)))
+    # (own, others, ways): places in which an image as it lies differs from another in each of its ways.
+    different = np.stack([(hashes[own:] != one[0]).sum(axis=2) for one in hashes[:own]]).min(axis=2)
+    pairs = np.argwhere(different <= _MOST_DIFFERENT).tolist()
     if pairs:
-        raise DataError(
-            [
-                Problem(
-                    f"{pair.second}, from --also-train",
-                    "an image that the tested data set does not have",
-                    f"nearly the same as {pair.first} ({pair.different} of {hashes[0].size} places of its hash differ)",
-                    "Take it out of the folder: a copy of a test image must not be learnt from.",
-                )
-                for pair in pairs
-            ]
-        )
+        raise DataError([_twin(cases[one], cases[own + other], int(different[one, other])) for one, other in pairs])
 
 
-def _hash(case: Case) -> Hash:
-    """Hash the inside of a round field of view; it is found in the pixels, since a copy may come without its mask."""
+def _twin(one: Case, other: Case, different: int) -> Problem:
+    return Problem(
+        f"{other.id}, from --also-train",
+        "an image that the tested data set does not have",
+        f"nearly the same as {one.id}, perhaps mirrored or turned ({different} places of its hash differ)",
+        "Take it out of the folder: a copy of a test image must not be learnt from.",
+    )
+
+
+def _hashes(case: Case) -> Array:
+    """Hash an image as it lies, mirrored, and turned by quarters: (8, 256).
+
+    What is hashed is the inside of a round field of view, found in the pixels, since a copy may come without its mask.
+    """
     image = read_image(case.image)
     whole = square(image, field_of_view.find(image), None, size=_SIDE, crop="field_of_view").image
     edge = round(_SIDE * (1 - _INNER) / 2)
-    return image_hash(np.ascontiguousarray(whole[:, edge:-edge, edge:-edge].transpose(1, 2, 0)))
+    inner = whole[:, edge:-edge, edge:-edge].transpose(1, 2, 0)
+    ways = [np.rot90(seen, quarters) for seen in (inner, inner[:, ::-1]) for quarters in range(4)]
+    return np.stack([image_hash(np.ascontiguousarray(way)) for way in ways])
 
 
 def _label(dataset: DataSet, other: DataSet, label: int) -> int | None:

@@ -69,6 +69,7 @@ def halve(protocol: Protocol, folder: Path, cases: int, checkpoint: Path, error:
 
 
 def recorded(run: Path) -> dict[str, str]:
-    """List the folds of a run whose batch was halved, for environment.json."""
-    found = {file.parent.name: read_json(file, Halved) for file in sorted(run.glob(f"fold-*/{FILE}"))}
+    """List the trainings of a run, also those inside its folds, whose batch was halved, for environment.json."""
+    files = sorted(run.glob(f"fold-*/**/{FILE}"))
+    found = {file.parent.relative_to(run).as_posix(): read_json(file, Halved) for file in files}
     return {f"batch of {name}": f"{one.used} instead of {one.asked}: out of memory" for name, one in found.items()}

@@ -121,13 +121,15 @@ def test_without_masks_a_map_is_refused(other: Path, cross_validate: Run, tmp_pa
         cross_validate(tmp_path / "run", also(other))
 
 
+@pytest.mark.parametrize("turned", [None, Image.Transpose.FLIP_LEFT_RIGHT, Image.Transpose.ROTATE_90])
 def test_a_copy_of_a_test_image_is_refused_even_saved_again(
-    other: Path, phantom_folder: Path, cross_validate: Run, tmp_path: Path
+    other: Path, phantom_folder: Path, cross_validate: Run, tmp_path: Path, turned: Image.Transpose | None
 ) -> None:
     copied = next(iter(sorted((phantom_folder / "images").iterdir())))
     target = other / "images" / "P00_g0.png"
     shutil.rmtree(other / "masks")
     image = Image.open(copied).convert("RGB")
+    image = image if turned is None else image.transpose(turned)
     image.resize((image.width * 2, image.height * 2), Image.Resampling.BICUBIC).save(target)
     with pytest.raises(DataError, match=rf"also-1-P00_g0.*nearly the same as {copied.stem}"):
         cross_validate(tmp_path / "run", "method=probe", "images.crop=none", also(other))
@@ -178,7 +180,7 @@ def test_the_command_of_the_docs_pools(
     line = "cvs-med cv --dataset hrf --also-train my-images"
     assert line in (Path(__file__).parents[1] / "docs" / "data.md").read_text()
     for file in (other / "images").iterdir():  # Both layouts draw the same eyes.
-        Image.open(file).transpose(Image.Transpose.FLIP_TOP_BOTTOM).save(file)
+        Image.open(file).rotate(40).save(file)
     other.rename(tmp_path / "my-images")
     monkeypatch.chdir(tmp_path)
     small = ["--method", "probe", "--backbone", "resnet18", "--weights", "none", "--image-size", "64", "--folds", "2"]

@@ -68,10 +68,11 @@ def predict(
         click.echo(json.dumps({**asdict(summary), "false_alarms": asdict(gates.alarms), "out": str(out)}))
     else:
         alarms = gates.alarms
+        unsure = "; answers that were too unsure are not counted in that" if networks.recipe.abstention else ""
         click.echo(
             f"{summary.derived} with a diagnosis, {summary.flagged} flagged, {summary.failed} failed: {out}\n"
             f"In its own cross-validation, {alarms.either} of {alarms.photographs} training photographs were flagged "
-            "falsely."
+            f"falsely as unlike the others{unsure}."
         )
         if summary.failed:
             click.echo(f"Why files failed stands in {out / 'failures.csv'}; the first: {summary.first_failure}")

@@ -53,6 +53,7 @@ def _write_models(networks: Ensemble, gates: Gates, folder: Path) -> None:
     anonymous = protocol.model_copy(update={"network": shown, "also_train": ()})
     write_bytes(folder / "protocol.yaml", protocols.dump(anonymous).encode())
     _write_json(folder / "dataset.json", _card(networks.card).model_dump(mode="json"))
+    (folder / decided.FILE).unlink(missing_ok=True)  # Of a bundle that was here before.
     if networks.decisions:
         _write_json(folder / decided.FILE, networks.decisions.model_dump(mode="json"))
     _write_json(folder / "folds.json", Folds(kind="unknown", seed=0, folds=[[]] * count).model_dump())
@@ -92,7 +93,7 @@ def _metadata(networks: Ensemble) -> dict[str, Any]:
         "required_packages_version": {"cvs-med": version("cvs-med"), "safetensors": version("safetensors")},
         "name": "cvs-med",
         "task": "Classification via segmentation",
-        "description": "Class probabilities of every pixel, whose mean is that of the image.",
+        "description": "Class probabilities of every pixel; the class of the image follows from them.",
         "authors": "the owner of the run",
         "copyright": "the owner of the run",
         "intended_use": "For research; not a medical device.",

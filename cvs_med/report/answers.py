@@ -97,9 +97,15 @@ def _recalibration(facts: Facts) -> str:
 def _trained(training: Mapping[str, Any], augmentation: Mapping[str, Any]) -> str:
     said = ", ".join(f"{name} {_plain(value)}" for name, value in augmentation.items()) or "none"
     return (
-        f"{training.get('optimiser')}, learning rate {training.get('learning_rate')}, {training.get('epochs')} epochs, "
-        f"{training.get('batch_size')} images a step; augmentation: {said}."
+        f"{training.get('optimiser')}, learning rate {training.get('learning_rate')}, {words.length(training)}, "
+        f"{words.batch(training)}; augmentation: {said}."
     )
+
+
+def _internal(facts: Facts) -> str:
+    if facts.pooled:
+        return "Cross-validation on one data set; images of other folders were learnt from too, and none was tested."
+    return "Cross-validation on one data set; training and test images are of the same source."
 
 
 def _plain(value: Any) -> str:  # noqa: ANN401 - what YAML can hold
@@ -123,7 +129,7 @@ def _results(facts: Facts) -> dict[str, str]:
         f"{words.number(result.mean_auroc)}. {words.beside_baselines(facts.metrics, facts.differences)}".strip(),
         "classes": f"{classes}.",
         "failures": f"Wrong: {few}; shown in report.html, the largest errors first." if wrong else "None was wrong.",
-        "internal": "Cross-validation on one data set; training and test images are of the same source.",
+        "internal": _internal(facts),
         "external": "Not done.",
         "audit": _audited(facts),
         "limits": " ".join(limitations(facts)),

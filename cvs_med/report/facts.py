@@ -72,6 +72,11 @@ class Facts:
         return self.methods == {"cvs"}
 
     @property
+    def pooled(self) -> bool:
+        """Whether images of other folders were learnt from too."""
+        return bool(self.settings.get("also_train"))
+
+    @property
     def class_counts(self) -> list[tuple[str, int]]:
         """Name of each class and its cases."""
         counts = Counter(p.label for p in self.predictions)

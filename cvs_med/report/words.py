@@ -1,6 +1,7 @@
 """Numbers and names as a person would say them; terminal, figures and page all say them alike."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from cvs_med.evaluation import FoldMetrics, MadeMasks, Metrics, RunMetrics, Spread
 from cvs_med.evaluation.decided import Abstained, DecidedMetrics
@@ -90,6 +91,25 @@ def made_masks(masks: MadeMasks) -> str:
 def _range(counts: Sequence[int]) -> str:
     low, high = min(counts), max(counts)
     return str(low) if low == high else f"{low} to {high}"
+
+
+def length(training: Mapping[str, Any]) -> str:
+    """Say how long a training is, by its part of a protocol."""
+    if training.get("schedule") == "hyperrule":
+        return "by BiT's HyperRule"
+    if steps := training.get("steps"):
+        return f"{steps} steps"
+    least = training.get("least_steps") or 1
+    more = f", or those of {least} steps where they are more" if least != 1 else ""
+    return f"{training.get('epochs')} epochs{more}"
+
+
+def batch(training: Mapping[str, Any]) -> str:
+    """Say how many images a step has, by the same."""
+    fewer = training.get("smaller_batches") or {}
+    sizes = sorted(fewer.items(), key=lambda size: int(size[0]))
+    said = [f"{size} with at most {most} training images" for most, size in sizes]
+    return ", ".join([f"{training.get('batch_size')} images a step", *said])
 
 
 def confusions(run: RunMetrics, most: int = 20) -> list[tuple[str, str, int]]:

@@ -85,9 +85,13 @@ def _auth(file: Path) -> dict[str, Any]:
 def name_of(user: Mapping[str, object]) -> str:
     """Give the reader's name from what the identity provider says of a user.
 
+    An address counts only where the provider says that it verified it; without a word on that, its own number of the
+    user is the name, for an address that anyone may have typed could be an admin's.
+
     Raises:
         ReviewError: the address is not verified, or there is nothing to call them by.
     """
-    if user.get("email_verified") is False:
+    verified = user.get("email_verified")
+    if verified not in (None, True):
         raise ReviewError("Expected a verified e-mail address from the login, found one that is not. Verify it.")
-    return check_reader(str(user.get("email") or user.get("sub") or ""))
+    return check_reader(str((user.get("email") if verified else None) or user.get("sub") or ""))

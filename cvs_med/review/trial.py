@@ -18,7 +18,7 @@ from cvs_med.prediction.ensemble import Ensemble
 from cvs_med.prediction.gates import Gates
 from cvs_med.prediction.opinion import Opinion
 from cvs_med.report.case_maps import CaseMap
-from cvs_med.review import findings, layers
+from cvs_med.review import findings, flags, layers
 from cvs_med.review.pictures import Photograph, jpeg
 from cvs_med.review.run import FinishedRun
 from cvs_med.review.screen import Screen
@@ -79,12 +79,26 @@ class Panel:
 
     def _screen(self, shown: Photograph, row: Row, opinion: Opinion, prepared: Square) -> Screen:
         if row.flags:
-            return Screen(shown, (), "", (_refused(row), _false_alarms(self.gates)))
+            return Screen(shown, (), "", self._refused(row, opinion))
         card = self.networks.card
         case = pictures.case_map(opinion, prepared, len(card.class_names))
         drawn = layers.of_case(case, card.class_names, card.foreground, str(row.derived), shown.place)
         said = [_votes(row), *self._reasons(case), _NOTHING_UNUSUAL]
         return Screen(shown, tuple(drawn), findings.diagnosis(card.class_names, row.probabilities), tuple(said))
+
+    def _refused(self, row: Row, opinion: Opinion) -> tuple[str, str]:
+        """Say why there is no diagnosis, and how often that happens to the run's own photographs."""
+        rule = self.networks.abstention
+        unsure = rule.reasons(opinion.probabilities) if rule else []
+        if strange := [flag for flag in row.flags if flag not in unsure]:
+            said = f"It is none of those that the networks were made for: {'; '.join(strange)}."
+            return f"{said} No diagnosis is given.", _false_alarms(self.gates)
+        sent = len(flags.of_run(self.run).sent)
+        return (
+            f"The networks do not say: {'; '.join(unsure)}. A human decides.",
+            f"Of the run's own {len(self.run.ids)} photographs, {sent} were sent to a human by the threshold of their "
+            "fold.",
+        )
 
     def _reasons(self, case: CaseMap) -> list[str]:
         card = self.networks.card
@@ -138,10 +152,6 @@ def _votes(row: Row) -> str:
         return "One network answered."
     said = findings.agreement(str(row.derived), row.agreeing, row.models, row.lowest[best], row.highest[best])
     return f"{said[0].upper()}{said[1:]}."
-
-
-def _refused(row: Row) -> str:
-    return f"It is none of those that the networks were made for: {'; '.join(row.flags)}. No diagnosis is given."
 
 
 def _false_alarms(gates: Gates) -> str:

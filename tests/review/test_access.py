@@ -59,8 +59,10 @@ def test_roles() -> None:
 
 
 def test_the_name_is_what_the_login_says() -> None:
-    assert access.name_of({"email": "ada@eye.example", "sub": "1"}) == "ada@eye.example"
+    assert access.name_of({"email": "ada@eye.example", "email_verified": True, "sub": "1"}) == "ada@eye.example"
+    assert access.name_of({"email": "ada@eye.example", "sub": "1"}) == "1"
     assert access.name_of({"sub": "1"}) == "1"
-    for user in ({}, {"email": "a@b", "email_verified": False}, {"email": "a\nb"}):
+    unproven = ({"email": "a@b", "email_verified": said} for said in (False, "false"))
+    for user in ({}, {"sub": "a\nb"}, *unproven):
         with pytest.raises(ReviewError):
             access.name_of(user)

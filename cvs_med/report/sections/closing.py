@@ -35,7 +35,8 @@ def limitations(facts: Facts) -> list[str]:
         if carriers := [each.probe for each in facts.audit.graded("carrier")]:
             told = words.listed(carriers)
             said.append(f"The date or the camera, which gives the label away, is in the pixels too: {told}.")
-    said.append("All images come from one data set: nothing here says how well it works elsewhere.")
+    come = "All images that were tested come" if facts.pooled else "All images come"
+    said.append(f"{come} from one data set: nothing here says how well it works elsewhere.")
     return [*said, "For research; not a medical device."]
 
 

@@ -22,9 +22,10 @@ def summary(facts: Facts) -> tuple[Block, ...]:
 def asked(facts: Facts) -> Section:
     """Say what the run was to find out."""
     classes, folds = words.listed(facts.metrics.class_names, "or"), len(facts.folds.folds)
+    others = ", and those of other folders that were learnt from too" if facts.pooled else ""
     blocks = [
         Text(
-            f"How well can the class of an image ({classes}) be told from {facts.cases} labelled images? "
+            f"How well can the class of an image ({classes}) be told from {facts.cases} labelled images{others}? "
             f"Each image was tested once, in {folds}-fold cross-validation, by a model that had not been trained on it."
         )
     ]
@@ -93,8 +94,10 @@ def protocol(facts: Facts) -> Section:
         blocks.append(_choice(facts.metrics.selected))
     elif known:
         blocks.append(Table("What was trained", ("setting", "value"), tuple(known), prose=True))
-    whole = "protocol.yaml, whole; what it trains is one of the candidates" if facts.metrics.selected else (
-        "protocol.yaml, whole"
+    whole = (
+        "protocol.yaml, whole; what it trains is one of the candidates"
+        if facts.metrics.selected
+        else ("protocol.yaml, whole")
     )
     blocks.append(Code(whole, facts.protocol, folded=True))
     return Section("protocol", "Protocol", tuple(blocks))
@@ -116,7 +119,7 @@ def _settings(settings: Any) -> list[tuple[str, str]]:  # noqa: ANN401 - what YA
         return "" if found is None else str(found)
 
     weights = value("network", "weights").replace("\\", "/").rpartition("/")[2]
-    side, least = value("images", "size"), value("training", "least_steps")
+    side, training = value("images", "size"), settings.get("training") if isinstance(settings, dict) else None
     rows = [("method", words.method(value("method"))), ("encoder", value("network", "backbone"))]
     rows += [("pretrained weights", weights), ("image size", f"{side} x {side} pixels" if side else "")]
     if value("method") == "probe":
@@ -124,8 +127,8 @@ def _settings(settings: Any) -> list[tuple[str, str]]:  # noqa: ANN401 - what YA
     rows += [("what was trained", {"head": "the head, on a frozen encoder"}.get(value("network", "trainable"), "all"))]
     return [
         *rows,
-        ("epochs", value("training", "epochs") + (f", or those of {least} steps" if least not in ("", "1") else "")),
-        ("images a step", value("training", "batch_size")),
+        ("length", words.length(training) if isinstance(training, dict) else ""),
+        ("batch", words.batch(training) if isinstance(training, dict) else ""),
         ("optimiser", value("training", "optimiser")),
         ("learning rate", value("training", "learning_rate")),
     ]
