@@ -14,7 +14,7 @@ CONVOLUTION, REST = "convolutions and products", "outside of operators"
 
 _KINDS = {
     "resampling": ("upsample", "pool", "grid_sampl"),  # Before "linear", which "bilinear" holds too.
-    CONVOLUTION: ("convolution", "mm", "linear"),
+    CONVOLUTION: ("conv", "mm", "linear"),
     "norm": ("norm",),
     "copies": ("copy", "cat", "index", "clone"),
 }
@@ -35,7 +35,7 @@ def of_steps(steps: Callable[[], None], device: torch.device) -> Counter[str]:
     with profile(activities=activities) as recorded, torch.profiler.record_function(REST):
         steps()
     found: Counter[str] = Counter()
-    for group, event in _grouped(recorded.events() or []):
+    for group, event in grouped(recorded.events() or []):
         found[group] += (event.self_device_time_total if on_gpu else event.self_cpu_time_total) / 1000 / STEPS
     return found
 
@@ -46,8 +46,8 @@ def ratios(spent: Counter[str]) -> tuple[Ratio, ...]:
     return tuple(Ratio(f"{name} : profiled step", time, whole, time / whole, "ms") for name, time in parts)
 
 
-def _grouped(events: Sequence[FunctionEvent]) -> Iterator[tuple[str, FunctionEvent]]:
-    """Say of each event what its time is spent on."""
+def grouped(events: Sequence[FunctionEvent]) -> Iterator[tuple[str, FunctionEvent]]:
+    """Say of each event that PyTorch's profiler recorded what its time is spent on."""
     in_loss = [
         range(min(numbers), max(numbers) + 1)
         for event in events
