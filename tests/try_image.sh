@@ -48,7 +48,7 @@ found=$("${run[@]}" --rm "${volumes[@]}" "$image" cv --dataset phantom --device 
 grep -q accuracy <<<"$found" || fail "a cross-validation without its accuracy"
 say "A cross-validation with its report."
 
-mapfile -t check < <($container inspect --format '{{range .Config.Healthcheck.Test}}{{println .}}{{end}}' "$image")
+mapfile -t check < <($container image inspect --format '{{range .Config.Healthcheck.Test}}{{println .}}{{end}}' "$image")
 "${run[@]}" --detach --name "$name" "${volumes[@]}" --env CVS_MED_RUN=/runs/tried "$image" >/dev/null
 for _ in $(seq 60); do
   # The first word says how to run the rest: CMD. The last line is empty.
