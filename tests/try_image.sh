@@ -48,8 +48,14 @@ found=$("${run[@]}" --rm "${volumes[@]}" "$image" cv --dataset phantom --device 
 grep -q accuracy <<<"$found" || fail "a cross-validation without its accuracy"
 say "A cross-validation with its report."
 
+code=0
+timeout 120 "${run[@]}" --rm "${volumes[@]}" --env CVS_MED_RUN=/runs/tried "$image" >/dev/null 2>&1 || code=$?
+[[ $code = 2 ]] || fail "the review app without a login: expected code 2, found $code"
+say "The review app is not served to other machines without a login."
+
 mapfile -t check < <($container image inspect --format '{{range .Config.Healthcheck.Test}}{{println .}}{{end}}' "$image")
-"${run[@]}" --detach --name "$name" "${volumes[@]}" --env CVS_MED_RUN=/runs/tried "$image" >/dev/null
+"${run[@]}" --detach --name "$name" "${volumes[@]}" --env CVS_MED_RUN=/runs/tried "$image" \
+  app --address 0.0.0.0 --published-on-loopback >/dev/null
 for _ in $(seq 60); do
   # The first word says how to run the rest: CMD. The last line is empty.
   if $container exec "$name" "${check[@]:1:3}" 2>/dev/null; then
