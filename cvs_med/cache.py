@@ -1,7 +1,8 @@
 """Photographs at working size, decoded once and kept in one file.
 
-The file's name is the SHA-256 of the recipe and of the contents of every photograph and mask: another file, another
-size or another crop is another cache. A digest of the pixels inside the file tells a damaged one, which is made anew.
+The file's name is a digest of the recipe and of the contents of every photograph and mask: another file, another size
+or another crop is another cache. A digest of the pixels inside the file tells a damaged one, which is made anew. Both
+are by BLAKE3, since they are most of the time that a cache takes; the SHA-256 that a run keeps lies in the cache.
 Small pictures from packed files are in memory already; they are enlarged all at once, and no file is written.
 """
 
@@ -15,9 +16,10 @@ from contextlib import suppress
 from dataclasses import asdict, dataclass
 from itertools import chain
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeAlias, TypeVar
 
 import torch
+from blake3 import blake3
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
@@ -32,6 +34,9 @@ from cvs_med.waiting import turn
 LOGGER = logging.getLogger(__name__)
 
 NAMES = ("images", "foreground", "field_of_view")
+
+_Method: TypeAlias = Callable[..., Any]
+"""A kind of digest, as hashlib has them."""
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -48,7 +53,7 @@ class Photographs:
         has_mask: N truth values.
         geometries: N ways back to native pixels.
         case_ids: N names, in the order of the cases asked for.
-        key: SHA-256 of the recipe and of all files.
+        key: SHA-256 of the recipe and of all files, as a run keeps it.
     """
 
     images: Tensor
@@ -76,19 +81,20 @@ def load(cases: Sequence[Case], *, size: int, crop: Crop, folder: Path, workers:
     Raises:
         DataError: files cannot be used (all of them are listed) or the cache cannot be written.
     """
-    key = key_of(cases, size=size, crop=crop, workers=workers)
     at_once = None if crop == "disc" else prepare_packed(cases, size=size)
     if at_once:
-        return _photographs(cases, *at_once, key=key)
-    path = folder / f"photographs-{key[:16]}.safetensors"
+        return _photographs(cases, *at_once, key=key_of(cases, size=size, crop=crop, workers=workers))
+    contents = _contents(cases, size, crop, workers, blake3)
+    path = folder / f"photographs-{contents[:16]}.safetensors"
     with turn(path.with_suffix(".lock")):  # Another process may be decoding the same.
         if path.exists():
             try:
-                return _read(path, cases, key)
+                return _read(path, cases, contents, workers)
             except (SafetensorError, OSError, ValueError, KeyError, TypeError) as error:
                 LOGGER.warning("The cache %s is damaged (%s) and is made anew.", path, error)
+        key = key_of(cases, size=size, crop=crop, workers=workers)
         photographs = _decode(cases, size=size, crop=crop, key=key, workers=workers)
-        _write(photographs, path)
+        _write(photographs, path, contents, workers)
     return photographs
 
 
@@ -148,12 +154,21 @@ def key_of(cases: Sequence[Case], *, size: int, crop: Crop, workers: int) -> str
     Raises:
         DataError: a file cannot be read.
     """
+    return _contents(cases, size, crop, workers, hashlib.sha256)
+
+
+def _contents(cases: Sequence[Case], size: int, crop: Crop, workers: int, method: _Method) -> str:
+    """Give a digest of the recipe and of the contents of every photograph and mask."""
+
+    def of_file(path: Path) -> str:
+        return _file_digest(path, method)
+
     pictures = [picture for case in cases for picture in (case.image, case.mask, case.field_of_view)]
     paths = [path for path in map(_file, pictures) if path is not None]
-    of_files = dict(zip(paths, _in_parallel(_file_digest, paths, workers), strict=True))
+    of_files = dict(zip(paths, _in_parallel(of_file, paths, workers), strict=True))
     digests = [_digest_of(picture, of_files) for picture in pictures]
     recipe = {"version": RECIPE_VERSION, "size": size, "crop": crop, "ids": [case.id for case in cases]}
-    return hashlib.sha256(json.dumps([recipe, digests]).encode()).hexdigest()
+    return str(method(json.dumps([recipe, digests]).encode()).hexdigest())
 
 
 def _file(picture: Picture | str | None) -> Path | None:
@@ -171,10 +186,10 @@ def _digest_of(picture: Picture | str | None, of_files: Mapping[Path, str]) -> s
     return f"{of_files[picture.path]} {picture.reading} {picture.empty}"
 
 
-def _file_digest(path: Path) -> str:
+def _file_digest(path: Path, method: _Method) -> str:
     try:
         with path.open("rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest()
+            return hashlib.file_digest(file, method).hexdigest()
     except OSError as error:
         remedy = "Restore it or allow reading."
         raise DataError([Problem(str(path), "a readable file", reason(error), remedy)]) from error
@@ -184,21 +199,22 @@ def _tensors(photographs: Photographs) -> dict[str, Tensor]:
     return dict(zip(NAMES, (photographs.images, photographs.foreground, photographs.field_of_view), strict=True))
 
 
-def _digest(tensors: dict[str, Tensor], facts: list[dict[str, Any]]) -> str:
+def _digest(tensors: dict[str, Tensor], facts: Mapping[str, object], workers: int) -> str:
     """One digest for the pixels and for what is known about them."""
-    digest = hashlib.sha256(json.dumps(facts).encode())
+    digest = blake3(json.dumps(facts).encode(), max_threads=workers)
     for name in NAMES:
         digest.update(str(tuple(tensors[name].shape)).encode())
         digest.update(tensors[name].numpy().data)
     return digest.hexdigest()
 
 
-def _write(photographs: Photographs, path: Path) -> None:
+def _write(photographs: Photographs, path: Path, contents: str, workers: int) -> None:
     pairs = zip(photographs.geometries, photographs.has_mask, strict=True)
-    facts = [{"has_mask": has_mask, "geometry": asdict(geometry)} for geometry, has_mask in pairs]
+    cases = [{"has_mask": has_mask, "geometry": asdict(geometry)} for geometry, has_mask in pairs]
+    facts = {"contents": contents, "key": photographs.key, "cases": cases}
     tensors = _tensors(photographs)
     # One entry only: several would be written in an order that changes from run to run.
-    metadata = {"cvs_med": json.dumps({"digest": _digest(tensors, facts), "facts": facts})}
+    metadata = {"cvs_med": json.dumps({"digest": _digest(tensors, facts, workers), "facts": facts})}
     temporary = path.with_suffix(f".{os.getpid()}.tmp")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -212,17 +228,19 @@ def _write(photographs: Photographs, path: Path) -> None:
             temporary.unlink()
 
 
-def _read(path: Path, cases: Sequence[Case], key: str) -> Photographs:
+def _read(path: Path, cases: Sequence[Case], contents: str, workers: int) -> Photographs:
     with safe_open(path, framework="pt") as file:
         metadata = json.loads(file.metadata()["cvs_med"])
         tensors = {name: file.get_tensor(name) for name in NAMES}
     facts = metadata["facts"]
-    if metadata["digest"] != _digest(tensors, facts):
+    if metadata["digest"] != _digest(tensors, facts, workers):
         raise ValueError("its pixels do not match their digest")
+    if facts["contents"] != contents:
+        raise ValueError("it was made of other photographs")
     return Photographs(
         **tensors,
-        has_mask=tuple(fact["has_mask"] for fact in facts),
-        geometries=tuple(Geometry(**fact["geometry"]) for fact in facts),
+        has_mask=tuple(fact["has_mask"] for fact in facts["cases"]),
+        geometries=tuple(Geometry(**fact["geometry"]) for fact in facts["cases"]),
         case_ids=tuple(case.id for case in cases),
-        key=key,
+        key=facts["key"],
     )

@@ -99,6 +99,23 @@ def test_a_damaged_cache_is_made_anew(cases: list[Case], folder: Path, part: flo
     assert {file.name for file in folder.iterdir()} == {path.name, path.with_suffix(".lock").name}
 
 
+def test_a_cache_of_other_photographs_under_the_name_is_made_anew(
+    cases: list[Case], folder: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    first = load(cases, folder)
+    (path,) = folder.glob("*.safetensors")
+    load(cases[::-1], folder)
+    (other,) = set(folder.glob("*.safetensors")) - {path}
+    other.replace(path)
+    assert_same(load(cases, folder), first)
+    assert "it was made of other photographs" in caplog.text
+
+
+def test_the_key_is_the_same_decoded_and_from_the_cache(cases: list[Case], folder: Path) -> None:
+    keys = {load(cases, folder).key, load(cases, folder).key}
+    assert keys == {cache.key_of(cases, size=16, crop="field_of_view", workers=1)}
+
+
 def test_the_faults_of_all_files_are_listed_at_once(cases: list[Case], folder: Path) -> None:
     cases[0].image.write_bytes(cases[0].image.read_bytes()[:700])
     Image.new("L", (60, 40)).save(cases[3].mask)

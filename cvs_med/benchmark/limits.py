@@ -8,6 +8,7 @@ import torch
 from torch.utils.flop_counter import FlopCounterMode
 
 from cvs_med import environment
+from cvs_med.benchmark import profile
 from cvs_med.benchmark.rounds import Ratio, Result, alternate
 from cvs_med.benchmark.sources import require_trained_whole, training_part
 from cvs_med.benchmark.steps import stepper
@@ -24,10 +25,10 @@ _PEAK_SIDE = {"cpu": 2048, "cuda": 8192}
 def limits(
     protocol: Protocol, *, data_dir: Path | None, cache_dir: Path, accelerator: str, workers: int, rounds: int
 ) -> Result:
-    """Time the machine's fastest product of two matrices, and say what share of it a training step reaches.
+    """Time the machine's fastest product of two matrices, say what share of it a training step reaches, and profile it.
 
     The step's operations are those of convolutions and products in its forward and backward pass, as PyTorch counts
-    them; all else that it does is time without any.
+    them; all else that it does is time without any, and the profile says what.
 
     Raises:
         CvsMedError: protocol or data are not as they should be, or the encoder is frozen.
@@ -45,9 +46,13 @@ def limits(
     ours, peak, peak_32 = (statistics.median(times) for times in seconds)
     rates = work / ours, _PRODUCTS * 2 * side**3 / 1e9 / peak, _PRODUCTS * 2 * side**3 / 1e9 / peak_32
     used = rates[1] if precision == "bf16" else rates[2]
+    spent = profile.of_steps(steps, source.device)
+    alone = rates[0] * spent.total() / spent[profile.CONVOLUTION]
     ratios = (
         Ratio(f"training step, {precision} : matrix products", rates[0], used, rates[0] / used, "GFLOP/s"),
+        Ratio("its convolutions and products alone : matrix products", alone, used, alone / used, "GFLOP/s"),
         Ratio("matrix products, bf16 : fp32", rates[1], rates[2], rates[1] / rates[2], "GFLOP/s"),
+        *profile.ratios(spent),
     )
     return Result(ratios, rounds, environment.describe(source.device, precision))
 

@@ -8,6 +8,7 @@ from pathlib import Path
 import torch
 from lightning_fabric import Fabric
 from torch.nn.functional import cross_entropy
+from torch.profiler import record_function
 
 from cvs_med import environment, losses
 from cvs_med.batches import PhotographBatches
@@ -23,6 +24,9 @@ from cvs_med.training import build_optimiser
 
 STEPS = 4
 """Training steps that one round times."""
+
+PARTS = ("data", "loss", "optimiser")
+"""What a step does around the network; a profiler finds these names."""
 
 
 def train(dataset: str, *, data_dir: Path | None, cache_dir: Path, workers: int, rounds: int) -> Result:
@@ -92,14 +96,17 @@ def stepper(
 
     def steps() -> None:
         for _ in range(STEPS):
-            batch = source.training(chosen, generator)
+            with record_function("data"):
+                batch = source.training(chosen, generator)
             inputs = batch.inputs.contiguous(memory_format=memory) if isinstance(batch.inputs, torch.Tensor) else None
             with computing(source.device, precision):
                 output = trained(inputs, batch.inside)
-            parts = losses.total(output, batch.label_map, batch.labels, batch.inside, protocol.loss)
+            with record_function("loss"):
+                parts = losses.total(output, batch.label_map, batch.labels, batch.inside, protocol.loss)
             optimiser.zero_grad()
             fabric.backward(parts["loss"])
-            optimiser.step()
+            with record_function("optimiser"):
+                optimiser.step()
 
     return steps
 

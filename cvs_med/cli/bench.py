@@ -127,7 +127,7 @@ def step(
 def limits(
     dataset: str, data_dir: Path | None, protocol: str | None, device: str, rounds: int, as_json: bool
 ) -> None:
-    """Measure the machine's fastest matrix products, and what share of them a training step reaches."""
+    """Measure the machine's fastest matrix products, what share a training step reaches, and where its time goes."""
     from cvs_med.benchmark import limits
     from cvs_med.cli.machine import accelerator
     from cvs_med.memory import keep_memory

@@ -2,6 +2,8 @@
 
 from pathlib import Path
 
+import pytest
+
 from cvs_med.benchmark import limits
 from cvs_med.protocol import load
 
@@ -12,6 +14,8 @@ def test_the_machine_s_limits_stand_beside_what_a_step_reaches(mnist: Path, tmp_
     result = limits.limits(
         load("paper/mnist-wideresnet", TINY), data_dir=mnist, cache_dir=tmp_path, accelerator="cpu", workers=1, rounds=1
     )
-    reached, products = result.ratios
-    assert 0 < reached.ratio < 1
-    assert reached.other == products.other  # The step is of 32 bits.
+    reached, alone, products, *parts = result.ratios
+    assert 0 < reached.ratio < alone.ratio
+    assert reached.other == alone.other == products.other  # The step is of 32 bits.
+    assert sum(part.ratio for part in parts) == pytest.approx(1)
+    assert {"data", "loss", "optimiser", "norm"} <= {part.what.partition(" : ")[0] for part in parts}
