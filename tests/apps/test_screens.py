@@ -216,7 +216,7 @@ def test_strokes_are_counted_at_once_and_saved_as_a_version(
 
     monkeypatch.setattr(screens.viewer, "draw", lambda *_: [stroke])
     press(app, "Mask")
-    assert "1 strokes, not saved yet" in texts(fine(app))
+    assert "1 stroke, not saved yet" in texts(fine(app))
     before = corrections.base(run, store, run.ids[0], "predicted")
     press(app, "Save")
     (version,) = store.masks(run.digest)
