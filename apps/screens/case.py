@@ -30,9 +30,10 @@ def show() -> None:
     if screen.photograph.problem:
         st.warning(screen.photograph.problem, icon=":material/photo:")
     # The next two are made meanwhile, so that the next one's pictures can be sent along with this one's.
-    ahead = [desk.ready(session.run().ids[number - 1]) for number in rest[:2]]
-    _look(row, screen, ahead[0] if ahead else None)
+    ahead = [session.run().ids[number - 1] for number in rest[:2]]
+    _look(row, screen, desk.ready(ahead[0]) if ahead else None)
     st.markdown("  \n".join(screen.reasons))
+    desk.prepare(ahead)
 
 
 def _header(row: Row, listed: list[Row], before: int | None, after: int | None) -> None:

@@ -71,7 +71,7 @@ def _correct(row: Row, photograph: Photograph, seen: Mask) -> None:
 def _save(row: Row, before: Mask, now: Mask, seen: Mask, start: str, count: int, drawing: str) -> None:
     counts = (int((before & seen).sum()), int((now & seen).sum()), int(seen.sum()))
     st.markdown(findings.covered(*counts, session.run().card.foreground))
-    st.markdown(f"{count} strokes, not saved yet" if count else "Nothing drawn yet")
+    st.markdown(f"{count} stroke{'s' * (count > 1)}, not saved yet" if count else "Nothing drawn yet")
     if st.button("Save", type="primary", shortcut="S", disabled=not count, width="stretch"):
         session_state = st.session_state
         corrections.save(

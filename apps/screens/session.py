@@ -14,6 +14,7 @@ from cvs_med.review.flags import of_run as measure_flags
 from cvs_med.review.records import check_reader
 from cvs_med.review.run import FinishedRun, open_run
 from cvs_med.review.store import Store, open_store
+from cvs_med.review.thumbnails import of_run as pictures_of_run
 from cvs_med.review.worklist import Row
 
 
@@ -32,6 +33,12 @@ def run() -> FinishedRun:
 def flags(run_digest: str) -> Flags:
     """Give what stands out in the cases of the run."""
     return measure_flags(run())
+
+
+@st.cache_resource(show_spinner="Making small pictures")
+def thumbnails(run_digest: str) -> Mapping[str, bytes]:
+    """Give a small picture of each case."""
+    return pictures_of_run(run())
 
 
 def forget_flags() -> None:

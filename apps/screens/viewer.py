@@ -33,9 +33,11 @@ def look(name: str, photograph: Photograph, shown: Sequence[Layer], ahead: Scree
         shown: its layers.
         ahead: the case that will probably be shown next; the browser loads its pictures now.
     """
-    drawn = [asdict(layer) | {"png": _served(layer.png, "image/png", layer.key)} for layer in shown]
-    later = [] if ahead is None else [_served(ahead.photograph.content, ahead.photograph.mime, "ahead")]
-    later += [] if ahead is None else [_served(each.png, "image/png", f"ahead {each.key}") for each in ahead.layers]
+    drawn = [asdict(layer) | {"png": served(layer.png, "image/png", layer.key)} for layer in shown]
+    later = ahead and {
+        "source": served(ahead.photograph.content, ahead.photograph.mime, "ahead"),
+        "layers": [served(each.png, "image/png", f"ahead {each.key}") for each in ahead.layers],
+    }
     data = _frame(name, photograph) | {"mode": "look", "layers": drawn, "ahead": later}
     _MOUNT(key="look", data=data, height="content")
 
@@ -54,7 +56,7 @@ def draw(name: str, photograph: Photograph, mask: bytes, forget: Sequence[str]) 
     """
     data = _frame(name, photograph) | {
         "mode": "draw",
-        "mask": _served(mask, "image/png", "mask"),
+        "mask": served(mask, "image/png", "mask"),
         "colour": "rgb({}, {}, {})".format(*layers.DRAWN),
         "forget": list(forget),
     }
@@ -68,14 +70,14 @@ def _frame(name: str, photograph: Photograph) -> dict[str, Any]:
     place = photograph.place
     return {
         "id": name,
-        "source": _served(photograph.content, photograph.mime, "photograph"),
+        "source": served(photograph.content, photograph.mime, "photograph"),
         "width": place.width,
         "height": place.height,
         "focus": {"left": place.left, "top": place.top, "width": place.crop_width, "height": place.crop_height},
     }
 
 
-def _served(content: bytes, mime: str, where: str) -> str:
+def served(content: bytes, mime: str, where: str) -> str:
     """Give the address of a picture: on Streamlit's own server, from where a browser loads it once and in parallel.
 
     Streamlit's media store has no public name of its own; without it (in a test) the address holds the picture.

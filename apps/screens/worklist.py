@@ -2,17 +2,9 @@
 
 import streamlit as st
 
-from cvs_med.review import pictures, worklist
-from cvs_med.review.launch import settings
+from cvs_med.review import worklist
 from cvs_med.review.worklist import Row
-from screens import session
-
-_PAGE = 50
-
-
-@st.cache_data(show_spinner=False, max_entries=5000)
-def _thumbnail(run_digest: str, case_id: str) -> str:
-    return pictures.thumbnail(session.opened(settings())[0], case_id)
+from screens import session, viewer
 
 
 def show() -> None:
@@ -28,11 +20,12 @@ def show() -> None:
     if not chosen:
         st.info("No case matches. Clear the search or the filters.")
         return
-    _table(_page(chosen))
+    st.markdown(f"{len(chosen)} cases. Flagged first, then least certain. Click a row to open the case.")
+    _table(chosen)
 
 
 def _filtered(listed: list[Row]) -> list[Row]:
-    search, classes, state = st.columns([2, 3, 2], vertical_alignment="bottom")
+    search, classes, state = st.columns([2, 3, 2])
     text = search.text_input("Search", placeholder="number or name", key="search")
     derived = classes.multiselect("Model says", session.run().class_names, key="derived")
     status = state.segmented_control(
@@ -41,26 +34,20 @@ def _filtered(listed: list[Row]) -> list[Row]:
     return worklist.matching(listed, text=text, derived=derived, status=status or "all")
 
 
-def _page(chosen: list[Row]) -> list[Row]:
-    """Cut a long list into pages, since each row has a picture to be made."""
-    pages = -(-len(chosen) // _PAGE)
-    said = "Flagged first, then least certain. Click a row to open the case."
-    if pages == 1:
-        st.markdown(f"{len(chosen)} cases. {said}")
-        return chosen
-    number = st.number_input(f"Page of {pages}", 1, pages, 1, width=160)
-    st.markdown(f"{len(chosen)} cases. {said}")
-    return chosen[_PAGE * (number - 1) : _PAGE * number]
-
-
 def _spread(row: Row) -> str:
     return "" if row.spread is None else f"{row.spread[0]:.2f} to {row.spread[1]:.2f}"
 
 
+def _pictures(chosen: list[Row]) -> list[str | None]:
+    """Give the addresses of the small pictures: the browser asks for those of the rows on the screen alone."""
+    made = session.thumbnails(session.run().digest)
+    named = [(made.get(row.case_id), f"thumbnail {row.number}") for row in chosen]
+    return [viewer.served(jpeg, "image/jpeg", name) if jpeg else None for jpeg, name in named]
+
+
 def _table(chosen: list[Row]) -> None:
-    digest = session.run().digest
     table = {
-        "Photograph": [_thumbnail(digest, row.case_id) for row in chosen],
+        "Photograph": _pictures(chosen),
         "Case": [row.title for row in chosen],
         "You": ["" if not row.done else row.status for row in chosen],
         "Model says": [row.derived for row in chosen],

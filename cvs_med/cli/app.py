@@ -36,7 +36,7 @@ def app(
     Needs neither a GPU nor the network. The page answers to this machine alone; to others only if Streamlit's login
     (OpenID Connect) is configured in .streamlit/secrets.toml. Ctrl-C ends it; what was answered is stored by then.
     """
-    from cvs_med.review import access, flags, launch
+    from cvs_med.review import access, flags, launch, thumbnails
     from cvs_med.review.run import open_run
     from cvs_med.review.store import open_store
 
@@ -46,5 +46,6 @@ def app(
     open_store(run / "reviews", store)
     click.echo(f"Measuring {len(finished.ids)} photographs, once")
     flags.of_run(finished)
+    thumbnails.of_run(finished)
     click.echo(f"Reviewing {run}: http://localhost:{port}")
     os.execve(sys.executable, command, {**os.environ, **environment})

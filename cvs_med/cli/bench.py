@@ -167,3 +167,11 @@ def engines(images: tuple[Path, ...], run: Path, rounds: int, as_json: bool) -> 
 
     keep_memory()
     _tell(engines.engines(run, images, rounds=rounds), as_json)
+
+
+@_measuring(_RUN, click.option("--data-dir", type=_FOLDER, help="Folder of its data set."))
+def app(run: Path, data_dir: Path | None, rounds: int, as_json: bool) -> None:
+    """Time the review app in headless Chromium: the next case after an answer, and a worklist of 2,000 cases."""
+    from cvs_med.benchmark import app
+
+    _tell(app.app(run, data_dir, rounds=rounds), as_json)

@@ -1,6 +1,5 @@
 """The photograph of a case for the screen: the file itself where a browser can show it, at its own resolution."""
 
-import base64
 import io
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,7 +12,6 @@ from cvs_med.disc import surroundings
 from cvs_med.errors import DataError
 from cvs_med.geometry import Geometry, around
 from cvs_med.images import Mask, read_field_of_view, read_header, read_image
-from cvs_med.report import case_maps
 from cvs_med.report.case_maps import CaseMap
 from cvs_med.review.run import FinishedRun
 from cvs_med.types import Array, Case
@@ -71,17 +69,6 @@ def _kept(files: Case, crop: str) -> Mask:
     if crop == "disc":
         return surroundings(read_image(files.image), field_of_view(files))
     return field_of_view(files) if crop == "field_of_view" else np.ones(shape_of(files), dtype=np.bool_)
-
-
-def thumbnail(run: FinishedRun, case_id: str, side: int = 72) -> str:
-    """Give a small picture of a case as a data URI.
-
-    Raises:
-        RunError: the case's file is missing or damaged.
-    """
-    case = case_maps.load(run.path, run.predictions[case_id])
-    small = jpeg(Image.fromarray(case.image).resize((side, side), Image.Resampling.BOX), 80)
-    return f"data:image/jpeg;base64,{base64.b64encode(small).decode()}"
 
 
 def predicted_mask(case: CaseMap, place: Geometry) -> Mask:

@@ -1,19 +1,22 @@
 """Everything that the screen of a case shows, made at once, so that it can be made before it is asked for."""
 
-from collections.abc import Callable
+import threading
+from collections.abc import Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
-from functools import lru_cache
 
 from cvs_med.report import case_maps
-from cvs_med.review import findings, layers, pictures
+from cvs_med.review import findings, layers, pictures, provenance
 from cvs_med.review.flags import Flags
 from cvs_med.review.layers import Layer
 from cvs_med.review.pictures import Photograph
 from cvs_med.review.run import FinishedRun
 
-KEPT = 12
-"""Cases kept ready; a case takes some two megabytes."""
+KEPT = 32
+"""Cases kept ready for all readers together; a case takes some two megabytes."""
+
+PAUSE = 0.3
+"""Seconds after which the next cases are made: making one takes the time of the answer that is on its way."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +37,7 @@ class Screen:
 
 
 def make(run: FinishedRun, case_id: str, flags: Flags) -> Screen:
-    """Read a case and draw its layers.
+    """Read a case and draw its layers; also learn the digests that its answer will name.
 
     Raises:
         RunError: the case's maps are missing or damaged.
@@ -46,26 +49,20 @@ def make(run: FinishedRun, case_id: str, flags: Flags) -> Screen:
     region = findings.disc_region(case, run.card.foreground, run.crop)
     said += [findings.rests_on(run.class_names, run.card.foreground, case, region), findings.area(run, case_id) or ""]
     said += [flags.said(case_id)]
+    provenance.of_photograph(run, case_id), provenance.of_network(run, case_id)
     diagnosis = findings.diagnosis(run.class_names, run.predictions[case_id].probabilities)
     return Screen(photograph, tuple(drawn), diagnosis, tuple(filter(None, said)))
 
 
 class Desk:
-    """Keeps the screens of the last cases, and makes that of the next one while the reader still looks at this one."""
+    """Keeps the screens of the last cases, and makes those of the next while the reader still looks at this one."""
 
     def __init__(self, run: FinishedRun, flags: Flags) -> None:
         """Begin with nothing made."""
-        self._made: Callable[[str], Future[Screen]] = lru_cache(KEPT)(self._begin)
         self._run, self._flags = run, flags
+        self._made: dict[str, Future[Screen]] = {}
+        self._changing = threading.Lock()
         self._pool = ThreadPoolExecutor(1, thread_name_prefix="next case")
-
-    def _begin(self, case_id: str) -> "Future[Screen]":
-        return self._pool.submit(make, self._run, case_id, self._flags)
-
-    def ready(self, case_id: str) -> Screen | None:
-        """Begin to make a screen, and give it if it is made already; what goes wrong is told when it is opened."""
-        made = self._made(case_id)
-        return made.result() if made.done() and made.exception() is None else None
 
     def screen(self, case_id: str) -> Screen:
         """Give a screen, as soon as it is made.
@@ -73,4 +70,23 @@ class Desk:
         Raises:
             RunError: the case's maps are missing or damaged.
         """
-        return self._made(case_id).result()
+        return self._begin(case_id).result()
+
+    def ready(self, case_id: str) -> Screen | None:
+        """Give a screen if it is made already; what went wrong is told when it is opened."""
+        made = self._made.get(case_id)
+        return made.result() if made and made.done() and made.exception() is None else None
+
+    def prepare(self, case_ids: Sequence[str]) -> None:
+        """Make screens soon: not while the browser still waits for the one that is shown now."""
+        timer = threading.Timer(PAUSE, lambda: [self._begin(case_id) for case_id in case_ids])
+        timer.daemon = True
+        timer.start()
+
+    def _begin(self, case_id: str) -> "Future[Screen]":
+        with self._changing:
+            made = self._made.pop(case_id, None) or self._pool.submit(make, self._run, case_id, self._flags)
+            self._made[case_id] = made  # the newest stands last
+            if len(self._made) > KEPT:
+                del self._made[next(iter(self._made))]
+            return made

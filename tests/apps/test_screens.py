@@ -173,9 +173,11 @@ def test_a_damaged_case_is_said_without_a_traceback(start: Start, run_folder: Pa
     for file in run_folder.glob("fold-*/maps/*.npz"):
         if file.stem == run.ids[0]:
             file.write_bytes(b"cut off")
-    app = start(reader=None)  # the worklist would show the picture of every case
-    app.text_input[0].input("Ada")
-    press(app, "Start")
+    table = fine(start()).dataframe[0].value
+    (damaged,) = np.flatnonzero(table["Case"] == "Case 1")
+    assert "damaged" in table["Flags"].iloc[damaged]
+    assert list(table["Photograph"].isna().to_numpy().nonzero()[0]) == [damaged]
+    app = start("case", case=1)
     assert run.ids[0] in texts(app)
     assert not app.exception
 
@@ -214,7 +216,7 @@ def test_strokes_are_counted_at_once_and_saved_as_a_version(
 
     monkeypatch.setattr(screens.viewer, "draw", lambda *_: [stroke])
     press(app, "Mask")
-    assert "1 strokes, not saved yet" in texts(fine(app))
+    assert "1 stroke, not saved yet" in texts(fine(app))
     before = corrections.base(run, store, run.ids[0], "predicted")
     press(app, "Save")
     (version,) = store.masks(run.digest)
