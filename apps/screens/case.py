@@ -1,5 +1,7 @@
 """One case: photograph and layers, the diagnosis in words, and the reader's answer."""
 
+from dataclasses import replace
+
 import streamlit as st
 
 from cvs_med.errors import CvsMedError
@@ -9,6 +11,7 @@ from cvs_med.review.records import GRADABILITIES, Answer, Verdict
 from cvs_med.review.screen import Desk, Screen
 from cvs_med.review.worklist import Row
 from screens import session, viewer
+from screens.wording import plain
 
 
 @st.cache_resource(show_spinner=False, max_entries=1)
@@ -27,19 +30,20 @@ def show() -> None:
     after = next(iter(rest), None)
     _header(row, listed, worklist.before(listed, row.number), after)
     _answers(row, screen, after)
+    st.session_state["image_digest"] = screen.image_digest
     if screen.photograph.problem:
         st.warning(screen.photograph.problem, icon=":material/photo:")
     # The next two are made meanwhile, so that the next one's pictures can be sent along with this one's.
     ahead = [session.run().ids[number - 1] for number in rest[:2]]
     _look(row, screen, desk.ready(ahead[0]) if ahead else None)
-    st.markdown("  \n".join(screen.reasons))
+    st.markdown("  \n".join(map(plain, screen.reasons)))
     desk.prepare(ahead)
 
 
 def _header(row: Row, listed: list[Row], before: int | None, after: int | None) -> None:
     title, back, skip, mask = st.columns([5, 1, 1, 1], vertical_alignment="center")
     done = sum(other.done for other in listed)
-    title.markdown(f"#### {row.title}")
+    title.markdown(f"#### {plain(row.title)}")
     title.markdown(f"{done} of {len(listed)} answered{', blinded' if session.blinded() else ''}")
     back.button(
         "Back", shortcut="B", disabled=before is None, on_click=session.open_case, args=(before,), width="stretch"
@@ -56,14 +60,16 @@ def _look(row: Row, screen: Screen, ahead: Screen | None) -> None:
     hidden = row.reference is None
     # The experts' mask belongs to the reference, and is hidden with it.
     shown = [layer for layer in screen.layers if not (hidden and layer.key == "gold")]
+    if ahead and session.blinded():
+        ahead = replace(ahead, layers=tuple(layer for layer in ahead.layers if layer.key != "gold"))
     viewer.look(f"{session.run().digest} {row.number} {hidden}", screen.photograph, shown, ahead)
 
 
 def _answers(row: Row, screen: Screen, after: int | None) -> None:
     if "failed" in st.session_state:
         st.error(st.session_state.pop("failed"))
-    reference = "" if row.reference is None else f" :gray[· reference: {row.reference}]"
-    st.markdown(f"**The model says {row.derived}** ({screen.diagnosis}){reference}")
+    reference = "" if row.reference is None else f" :gray[· reference: {plain(row.reference)}]"
+    st.markdown(f"**The model says {plain(row.derived)}** ({plain(screen.diagnosis)}){reference}")
     with st.container(horizontal=True, vertical_alignment="bottom", gap="small"):
         _button(f"Agree: {row.derived}", "A", row, after, "agree", row.derived, primary=True)
         others = [name for name in session.run().class_names if name != row.derived]
@@ -73,7 +79,7 @@ def _answers(row: Row, screen: Screen, after: int | None) -> None:
         _remarks()
     if row.done:
         said = "You have answered every case. " if after is None else ""
-        st.info(f"{said}Your answer to this one: {row.status}. A new answer is added; the newest counts.")
+        st.info(f"{said}Your answer to this one: {plain(row.status)}. A new answer is added; the newest counts.")
 
 
 def _remarks() -> None:
@@ -90,7 +96,7 @@ def _button(
     primary: bool = False,
 ) -> None:  # fmt: skip
     st.button(
-        label, shortcut=key, type="primary" if primary else "secondary", key=f"answer {verdict} {label}",
+        plain(label), shortcut=key, type="primary" if primary else "secondary", key=f"answer {verdict} {label}",
         on_click=_store, args=(row, after, verdict, diagnosis),
     )  # fmt: skip
 
@@ -98,6 +104,8 @@ def _button(
 def _store(row: Row, after: int | None, verdict: Verdict, diagnosis: str | None) -> None:
     """Store the answer, then turn to the next case; if it cannot be stored, stay and say so."""
     run, state = session.run(), st.session_state
+    if state.get("number") != row.number:  # A key pressed again before the next case was drawn.
+        return
     drawn = corrections.newest(session.store().masks(run.digest)).get(row.case_id)
     try:
         session.store().add_answer(
@@ -115,12 +123,12 @@ def _store(row: Row, after: int | None, verdict: Verdict, diagnosis: str | None)
                 shown_at=state["shown_at"],
                 answered_at=session.now(),
                 mask_digest=drawn.content if drawn else None,
-                image_digest=provenance.of_photograph(run, row.case_id),
+                image_digest=state.get("image_digest"),
                 model_digest=provenance.of_network(run, row.case_id),
             )
         )
     except CvsMedError as error:
         state["failed"] = str(error)
         return
-    st.toast(f"Case {row.number} stored: {diagnosis or verdict}")
+    st.toast(f"Case {row.number} stored: {plain(diagnosis or verdict)}")
     session.open_case(row.number if after is None else after)

@@ -13,6 +13,7 @@ from cvs_med.review.pictures import Photograph
 from cvs_med.review.records import MaskVersion
 from cvs_med.review.worklist import Row
 from screens import session, viewer
+from screens.wording import plain
 
 
 @st.cache_resource(show_spinner="Reading the mask", max_entries=4)
@@ -37,7 +38,7 @@ def show() -> None:
     row = session.current(session.rows())
     run = session.run()
     title, back = st.columns([5, 1.3], vertical_alignment="center")
-    title.markdown(f"#### Mask of {row.title}")
+    title.markdown(f"#### Mask of {plain(row.title)}")
     if back.button("Back to the case", shortcut="B", width="stretch"):
         session.go("case")
     if row.case_id not in run.cases:
@@ -52,7 +53,9 @@ def show() -> None:
 
 def _correct(row: Row, photograph: Photograph, seen: Mask) -> None:
     run = session.run()
-    versions = session.store().masks(run.digest)
+    # A reader sees their own masks, an admin those of all.
+    stored = session.store().masks(run.digest)
+    versions = [each for each in stored if session.admin() or each.reader == session.reader()]
     known = corrections.starts(run, row.case_id, versions)
     if row.reference is None:  # the experts' mask belongs to the reference, and is hidden with it
         known.pop(corrections.REFERENCE, None)
@@ -87,4 +90,4 @@ def _save(row: Row, before: Mask, now: Mask, seen: Mask, start: str, count: int,
 def _history(row: Row, versions: list[MaskVersion]) -> None:
     own = [version for version in versions if version.case_id == row.case_id]
     for number, version in reversed(list(enumerate(own, start=1))):
-        st.markdown(f"Version {number} by {version.reader}, {version.drawn_at[:16].replace('T', ' ')} UTC")
+        st.markdown(f"Version {number} by {plain(version.reader)}, {version.drawn_at[:16].replace('T', ' ')} UTC")

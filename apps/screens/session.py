@@ -16,6 +16,7 @@ from cvs_med.review.run import FinishedRun, open_run
 from cvs_med.review.store import Store, open_store
 from cvs_med.review.thumbnails import of_run as pictures_of_run
 from cvs_med.review.worklist import Row
+from screens.wording import plain
 
 
 @st.cache_resource(show_spinner="Opening the run")
@@ -80,7 +81,7 @@ def sign_in() -> bool:
         return True
     st.title("Who is reading?")
     st.write(
-        f"You are about to review **{len(run().ids)} cases** of {run().card.title}. Your answers are stored under "
+        f"You are about to review **{len(run().ids)} cases** of {plain(run().card.title)}. Your answers are stored under "
         "the name you give, at once and for good."
     )
     with st.form("sign in", border=False):
@@ -162,7 +163,7 @@ def _sidebar() -> None:
                 st.session_state.pop(name, None)
             st.query_params.clear()
             st.rerun()
-        st.markdown(f"Run: {run().name}. For research, not a medical device.")
+        st.markdown(f"Run: {plain(run().name)}. For research, not a medical device.")
 
 
 def reader() -> str:

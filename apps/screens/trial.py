@@ -8,6 +8,7 @@ from cvs_med.errors import CvsMedError
 from cvs_med.review import upload
 from cvs_med.review.upload import ENDINGS, LARGEST_MEGABYTES
 from screens import session, viewer
+from screens.wording import plain
 
 if TYPE_CHECKING:  # it brings the network library, which reviewing does without
     from cvs_med.review.trial import Panel
@@ -56,9 +57,9 @@ def _answer(name: str, content: bytes) -> None:
     if tried.row.flags:
         st.warning(screen.reasons[0], icon=":material/photo:")
     else:
-        st.markdown(f"**The networks say {tried.row.derived}** ({screen.diagnosis})")
+        st.markdown(f"**The networks say {plain(tried.row.derived)}** ({plain(screen.diagnosis)})")
     viewer.look(f"trial {handed_in.sha256}", screen.photograph, screen.layers, None)
-    st.markdown("  \n".join(screen.reasons[1:] if tried.row.flags else screen.reasons))
+    st.markdown("  \n".join(map(plain, screen.reasons[1:] if tried.row.flags else screen.reasons)))
     _offer_to_keep()
 
 

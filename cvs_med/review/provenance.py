@@ -19,8 +19,17 @@ def of_network(run: FinishedRun, case_id: str) -> str | None:
     return _digest(run.path / f"fold-{run.predictions[case_id].fold}" / "model.safetensors")
 
 
-@lru_cache(256)
 def _digest(file: Path) -> str | None:
+    try:
+        found = file.stat()
+    except OSError:
+        return None
+    return _of(file, found.st_mtime_ns, found.st_size)
+
+
+@lru_cache(256)
+def _of(file: Path, changed: int, size: int) -> str | None:
+    """Digest a file as it is since it was changed."""
     try:
         with file.open("rb") as stream:
             return hashlib.file_digest(stream, "sha256").hexdigest()

@@ -28,12 +28,14 @@ class Screen:
         layers: what lies over it.
         diagnosis: classes and probabilities in words.
         reasons: who answered, what it rests on, and what is unusual; a sentence each.
+        image_digest: SHA-256 of the photograph's file as it was shown; None where it was not.
     """
 
     photograph: Photograph
     layers: tuple[Layer, ...]
     diagnosis: str
     reasons: tuple[str, ...]
+    image_digest: str | None = None
 
 
 def make(run: FinishedRun, case_id: str, flags: Flags) -> Screen:
@@ -49,9 +51,10 @@ def make(run: FinishedRun, case_id: str, flags: Flags) -> Screen:
     region = findings.disc_region(case, run.card.foreground, run.crop)
     said += [findings.rests_on(run.class_names, run.card.foreground, case, region), findings.area(run, case_id) or ""]
     said += [flags.said(case_id)]
-    provenance.of_photograph(run, case_id), provenance.of_network(run, case_id)
+    provenance.of_network(run, case_id)
+    shown = provenance.of_photograph(run, case_id) if photograph.native else None
     diagnosis = findings.diagnosis(run.class_names, run.predictions[case_id].probabilities)
-    return Screen(photograph, tuple(drawn), diagnosis, tuple(filter(None, said)))
+    return Screen(photograph, tuple(drawn), diagnosis, tuple(filter(None, said)), shown)
 
 
 class Desk:
