@@ -81,7 +81,7 @@ def _correction(page: "Page", data: Path) -> None:
 
 
 def _summary(page: "Page", data: Path) -> None:
-    page.get_by_text("Agreement").wait_for()
+    page.get_by_text("Agreement", exact=True).wait_for()
 
 
 def _try(page: "Page", data: Path) -> None:

@@ -118,8 +118,9 @@ def _store(row: Row, after: int | None, verdict: Verdict, diagnosis: str | None)
                 derived=row.derived,
                 verdict=verdict,
                 diagnosis=diagnosis,
-                gradability=state[f"gradability {state['token']}"],
-                comment=state[f"comment {state['token']}"] or "",
+                # A fast reader answers before these two are on the page.
+                gradability=state.get(f"gradability {state['token']}") or GRADABILITIES[0],
+                comment=state.get(f"comment {state['token']}") or "",
                 shown_at=state["shown_at"],
                 answered_at=session.now(),
                 mask_digest=drawn.content if drawn else None,
