@@ -81,8 +81,8 @@ def sign_in() -> bool:
         return True
     st.title("Who is reading?")
     st.write(
-        f"You are about to review **{len(run().ids)} cases** of {plain(run().card.title)}. Your answers are stored under "
-        "the name you give, at once and for good."
+        f"You are about to review **{len(run().ids)} cases** of {plain(run().card.title)}. Your answers are stored "
+        "under the name you give, at once and for good."
     )
     with st.form("sign in", border=False):
         name = st.text_input("Your name or initials", max_chars=80)

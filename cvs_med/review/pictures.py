@@ -13,7 +13,7 @@ from cvs_med.images import Mask, read_field_of_view, read_header, read_image
 from cvs_med.report.case_maps import CaseMap
 from cvs_med.review.run import FinishedRun
 from cvs_med.squares import Square, square
-from cvs_med.types import Array, Case
+from cvs_med.types import Case
 
 _SHOWN_BY_BROWSERS = {".jpg": "jpeg", ".jpeg": "jpeg", ".png": "png"}
 _LARGEST_DIFFERENCE = 2

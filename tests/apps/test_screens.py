@@ -17,9 +17,9 @@ Start = Callable[..., AppTest]
 
 
 def texts(app: AppTest) -> str:
-    """Everything that a page says, as one text."""
+    """Everything that a page says, as one text; a sign that keeps Markdown away from a name is not seen."""
     said = [element.value for kind in (app.markdown, app.caption, app.error, app.warning, app.info) for element in kind]
-    return "\n".join([*map(str, said), *(button.label for button in app.button)])
+    return "\n".join([*map(str, said), *(button.label for button in app.button)]).replace("\\", "")
 
 
 def press(app: AppTest, label: str) -> AppTest:
