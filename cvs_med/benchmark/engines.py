@@ -15,6 +15,7 @@ from cvs_med import environment
 from cvs_med.benchmark.rounds import Ratio, Result, alternate
 from cvs_med.export.onnx import write
 from cvs_med.export.together import Together
+from cvs_med.networks import abreast
 from cvs_med.precision import computing
 from cvs_med.prediction import ensemble, gate_file, served, stream
 
@@ -32,7 +33,8 @@ def engines(run: Path, images: Sequence[Path], *, rounds: int) -> Result:
     """Time a run's networks on photographs, one after the other, by every engine that is installed.
 
     From the square of pixels to probabilities, map and evidence; decoding and writing are left out. The first engine,
-    PyTorch with 32-bit numbers in its usual order of memory, is what the others are compared with.
+    PyTorch with 32-bit numbers in its usual order of memory and one head after another, is what the others are compared
+    with.
 
     Raises:
         CvsMedError: run or photographs are not as they should be, or no exported model can be made.
@@ -46,7 +48,7 @@ def engines(run: Path, images: Sequence[Path], *, rounds: int) -> Result:
     with tempfile.TemporaryDirectory() as folder:
         gates = gate_file.of_run(run, networks, lambda done, total: None)
         write(networks, gates, Path(folder), run=run)
-        found = _of_torch(Together(networks).eval()) | _of_file(Path(folder) / served.FILE)
+        found = _of_torch(networks) | _of_file(Path(folder) / served.FILE)
     answers = {name: [engine(image, inside) for image, inside in given] for name, engine in found.items()}
     seconds = alternate([_passing(engine, given) for engine in found.values()], rounds)
     times = [1000 * statistics.median(each) / len(given) for each in seconds]
@@ -67,17 +69,17 @@ def _passing(engine: Engine, given: Sequence[tuple[Tensor, ...]]) -> Callable[[]
     return passing
 
 
-def _of_torch(together: Together) -> dict[str, Engine]:
+def _of_torch(networks: ensemble.Ensemble) -> dict[str, Engine]:
     """Run the networks by PyTorch, as they are and compiled."""
-    plain = _torch(_kept_as(together, torch.contiguous_format), "fp32")
-    last = _kept_as(together, torch.channels_last)
+    plain = _torch(_kept_as(Together(networks, abreast.one_by_one), torch.contiguous_format), "fp32")
+    last = _kept_as(Together(networks), torch.channels_last)
     found = {"torch fp32": plain, "torch fp32, channels last": _torch(last, "fp32"), "torch bf16": _torch(last, "bf16")}
     compiled = torch.compile(last)
     return found | {f"torch.compile {precision}": _torch(compiled, precision) for precision in ("fp32", "bf16")}
 
 
 def _kept_as(together: Together, memory: torch.memory_format) -> Together:
-    kept: Together = copy.deepcopy(together).to(memory_format=memory)  # type: ignore[call-overload] # torch's types lack it
+    kept: Together = copy.deepcopy(together).eval().to(memory_format=memory)  # type: ignore[call-overload] # torch's types lack it
     return kept
 
 

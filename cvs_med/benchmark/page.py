@@ -18,13 +18,18 @@ _BEGIN, _END = "<!-- begin: make bench -->", "<!-- end: make bench -->"
 def renew(page: str, results: Sequence[tuple[str, Result]]) -> str:
     """Put results, each with the name of its benchmark, into the text of a page."""
     parts = [
-        f"### `{result.machine['command']}`\n\nAt `{result.machine['commit']}`.\n\n{result.to_table()}"
+        f"### `{_command(result)}`\n\nAt `{result.machine['commit']}`.\n\n{result.to_table()}"
         for _, result in sorted(results, key=lambda named: named[0])
     ]
     section = "\n\n".join([_BEGIN, "## `make bench`", *parts, _END])
     before, found, rest = page.partition(_BEGIN)
     after = rest.partition(_END)[2] if found else "\n"
     return (before if found else f"{before.rstrip()}\n\n") + section + after
+
+
+def _command(result: Result) -> str:
+    """Give the command that prints the table rather than its numbers."""
+    return str(result.machine["command"]).removesuffix(" --json")
 
 
 def main(page: Path, files: Sequence[Path]) -> None:

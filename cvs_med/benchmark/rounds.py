@@ -35,7 +35,7 @@ class Result:
         """Write it for people, as Markdown."""
         head = "| what | ours | other | ratio |\n|---|---|---|---|"
         rows = [f"| {r.what} | {r.ours:.2f} {r.unit} | {r.other:.2f} {r.unit} | {r.ratio:.2f} |" for r in self.ratios]
-        place = f"{self.machine['processor']}, {self.machine['threads']} threads, torch {self.machine['torch']}"
+        place = f"{self.machine['processor']}, {self.machine['threads']:g} threads, torch {self.machine['torch']}"
         return "\n".join([head, *rows, "", f"Medians of {self.rounds} alternating rounds. {place}."])
 
 

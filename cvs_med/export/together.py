@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from cvs_med.augmentation import flips
-from cvs_med.networks import Network
+from cvs_med.networks import Network, abreast
 from cvs_med.networks.heads import CvsHead
 from cvs_med.prediction.ensemble import Ensemble, decide, pooled, run
 
@@ -15,9 +15,10 @@ from cvs_med.prediction.ensemble import Ensemble, decide, pooled, run
 class Together(nn.Module):
     """An ensemble as a function of tensors alone: its mirrored views, its networks, and their common answer."""
 
-    def __init__(self, ensemble: Ensemble) -> None:
-        """Take the networks over."""
+    def __init__(self, ensemble: Ensemble, heads: abreast.Way = abreast.outputs) -> None:
+        """Take the networks over; `heads` is how those of a frozen encoder answer."""
         super().__init__()
+        self.heads = heads
         self.networks = nn.ModuleList(ensemble.networks)
         self.views, self.level = flips(ensemble.protocol.augmentation), ensemble.protocol.probe.level
 
@@ -31,7 +32,7 @@ class Together(nn.Module):
         """
         networks = cast(Sequence[Network], self.networks)
         looked, seen = (torch.cat([view.apply(planes) for view in self.views]) for planes in (images, inside))
-        outputs, features = run(networks, looked, seen)
+        outputs, features = run(networks, looked, seen, self.heads)
         answer, members = decide(networks, outputs, self.views, seen)
         count = images.shape[0]  # Not len(), which would make it a number.
         plain = {level: feature[:count] for level, feature in features.items()}

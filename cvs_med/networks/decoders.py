@@ -52,22 +52,27 @@ class SkipDecoder(nn.Module):
             pooled: for each level the mean features over the field of view and their deviations, (n, C) each: of the
                 training photographs only.
         """
-        for level, part in self._linear():
+        for level, part in self.linear():
             part.calibrate(*pooled[level])
 
     def forward(self, features: Mapping[int, Tensor]) -> Tensor:
         """Decode levels (B, C, h, w) to map logits (B, out_channels, H, W) at the resolution of the finest."""
+        narrowed = [narrow(features[level]) for level, narrow in zip(self.fine, self.narrow, strict=True)]
+        return self.mixed(narrowed, [part(features[level]) for level, part in self.linear()])
+
+    def mixed(self, narrowed: Sequence[Tensor], classes: Sequence[Tensor]) -> Tensor:
+        """Go on from narrowed levels (B, width, h, w), from fine to coarse, and what the linear part gave for each."""
         x: Tensor | None = None
-        for level, narrow, mix in reversed(list(zip(self.fine, self.narrow, self.mix, strict=True))):
-            skip = narrow(features[level])
+        for skip, mix in reversed(list(zip(narrowed, self.mix, strict=True))):
             x = mix(skip if x is None else skip + _enlarge(x, skip))
         logits: Tensor = self.out(x)
-        if not self.context:
+        if not classes:
             return logits
-        classes = torch.stack([_enlarge(part(features[level]), logits) for level, part in self._linear()]).sum(dim=0)
-        return torch.cat([logits[:, :1], logits[:, 1:] + classes], dim=1)
+        added = torch.stack([_enlarge(found, logits) for found in classes]).sum(dim=0)
+        return torch.cat([logits[:, :1], logits[:, 1:] + added], dim=1)
 
-    def _linear(self) -> list[tuple[int, "LinearLevel"]]:
+    def linear(self) -> list[tuple[int, "LinearLevel"]]:
+        """List the linear part's levels, with their numbers."""
         return [(int(level), part) for level, part in self.context.items() if isinstance(part, LinearLevel)]
 
 
@@ -123,8 +128,8 @@ class LinearLevel(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Project (B, C, h, w) to (B, out_channels, h, w)."""
-        centred = x.float() - self.mean[:, None, None]
-        squares = centred.square() - self.square_mean[:, None, None]
+        centred = x - self.mean[:, None, None]  # The mean has 32 bits, so the difference has.
+        squares = centred.square().sub_(self.square_mean[:, None, None])
         kernels = self.weight * self.scale, self.square_weight * self.square_scale
         of_values, of_squares = (kernel[:, :, None, None] for kernel in kernels)
         return conv2d(centred, of_values, self.bias) + conv2d(squares, of_squares)

@@ -47,7 +47,11 @@ class MapHead(Head):
 
     def map_logits(self, features: Mapping[int, Tensor]) -> Tensor:
         """Decode levels to map logits (B, P + 1, H, W), 32-bit floats."""
-        return interpolate(self.decoder(features).float(), size=(self.size, self.size), mode="bilinear")
+        return self.enlarged(self.decoder(features))
+
+    def enlarged(self, decoded: Tensor) -> Tensor:
+        """Enlarge what the decoder gave to the map's side."""
+        return interpolate(decoded.float(), size=(self.size, self.size), mode="bilinear")
 
     def calibrate(self, pooled: Mapping[int, Pooled]) -> None:
         """Fit the standardisation of the decoder's linear part, if it has one; see `SkipDecoder.calibrate`."""
@@ -69,7 +73,10 @@ class CvsHead(MapHead):
 
     def forward(self, features: Mapping[int, Tensor], inside: Tensor) -> Output:
         """Answer class logits (B, P) and map logits (B, P + 1, H, W); `inside` (B, H, W) is the field of view."""
-        map_logits = self.map_logits(features)
+        return self.answer(self.map_logits(features), inside)
+
+    def answer(self, map_logits: Tensor, inside: Tensor) -> Output:
+        """Derive the class from the map."""
         return Output(class_logits(map_logits, self.q, self.counted(inside)), map_logits)
 
     def counted(self, inside: Tensor) -> Tensor | None:

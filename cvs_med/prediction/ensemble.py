@@ -19,7 +19,7 @@ from cvs_med.errors import ProtocolError, RunError
 from cvs_med.evaluation import DatasetCard, Folds, decided, read_json
 from cvs_med.features import pool
 from cvs_med.inference import Answer, conclude
-from cvs_med.networks import Network, build_network
+from cvs_med.networks import Network, abreast, build_network
 from cvs_med.precision import Precision, choose, computing, place
 from cvs_med.prediction.files import digest
 from cvs_med.prediction.opinion import Opinion, Recipe
@@ -108,18 +108,25 @@ class Ensemble:
         return values, inside
 
 
-def run(networks: Sequence[Network], images: Tensor, inside: Tensor) -> tuple[list[Output], Mapping[int, Tensor]]:
+def run(
+    networks: Sequence[Network], images: Tensor, inside: Tensor, heads: abreast.Way = abreast.outputs
+) -> tuple[list[Output], Mapping[int, Tensor]]:
     """Run every network on images (B, 3, S, S) of fields of view (B, S, S); a frozen encoder runs once for all heads.
+
+    Args:
+        networks: K of them, in evaluation mode.
+        images: RGB in 0 to 1.
+        inside: the fields of view.
+        heads: how the heads of a frozen encoder answer.
 
     Returns:
         The K outputs, and the levels of the first network's encoder.
     """
     features = networks[0].features(images)
-    outputs = [
-        network.head(features if network.frozen or number == 0 else network.features(images), inside)
-        for number, network in enumerate(networks)
-    ]
-    return outputs, features
+    if networks[0].frozen:
+        return heads([network.head for network in networks], features, inside), features
+    others = [network.head(network.features(images), inside) for network in networks[1:]]
+    return [networks[0].head(features, inside), *others], features
 
 
 def pooled(features: Mapping[int, Tensor], inside: Tensor, level: int) -> Tensor:

@@ -8,7 +8,8 @@ from cvs_med.benchmark.rounds import Ratio, Result
 
 
 def found(what: str) -> Result:
-    machine = {"processor": "one", "threads": 1, "torch": "2", "command": f"cvs-med bench {what}", "commit": "abc"}
+    command = f"cvs-med bench {what} --json"
+    machine = {"processor": "one", "threads": 2.0, "torch": "2", "command": command, "commit": "abc"}
     return Result((Ratio(what, 1.0, 2.0, 2.0, "ms"),), 5, machine)
 
 
@@ -21,8 +22,9 @@ def test_only_what_stands_between_the_marks_changes(tmp_path: Path) -> None:
     page.main(text, files)
     first = text.read_text()
     assert first.startswith("# Results\n\nSeen.\n\n")
-    assert first.index("### `cvs-med bench cache`") < first.index("### `cvs-med bench train`")
+    assert first.index("### `cvs-med bench cache`\n") < first.index("### `cvs-med bench train`\n")
     assert "| train | 1.00 ms | 2.00 ms | 2.00 |" in first
+    assert "one, 2 threads" in first
     text.write_text(first + "\nWritten later.\n")
     content = json.loads(files[0].read_text())
     content["ratios"][0]["ours"] = 7
