@@ -9,6 +9,7 @@ from cvs_med.review.records import GRADABILITIES, Answer, Verdict
 from cvs_med.review.screen import Desk, Screen
 from cvs_med.review.worklist import Row
 from screens import session, viewer
+from screens.plain import plain
 
 
 @st.cache_resource(show_spinner=False, max_entries=1)
@@ -28,18 +29,18 @@ def show() -> None:
     _header(row, listed, worklist.before(listed, row.number), after)
     _answers(row, screen, after)
     if screen.photograph.problem:
-        st.warning(screen.photograph.problem, icon=":material/photo:")
+        st.warning(plain(screen.photograph.problem), icon=":material/photo:")
     # The next two are made meanwhile, so that the next one's pictures can be sent along with this one's.
     ahead = [session.run().ids[number - 1] for number in rest[:2]]
     _look(row, screen, desk.ready(ahead[0]) if ahead else None)
-    st.markdown("  \n".join(screen.reasons))
+    st.markdown("  \n".join(map(plain, screen.reasons)))
     desk.prepare(ahead)
 
 
 def _header(row: Row, listed: list[Row], before: int | None, after: int | None) -> None:
     title, back, skip, mask = st.columns([5, 1, 1, 1], vertical_alignment="center")
     done = sum(other.done for other in listed)
-    title.markdown(f"#### {row.title}")
+    title.markdown(f"#### {plain(row.title)}")
     title.markdown(f"{done} of {len(listed)} answered{', blinded' if session.blinded() else ''}")
     back.button(
         "Back", shortcut="B", disabled=before is None, on_click=session.open_case, args=(before,), width="stretch"
@@ -61,9 +62,9 @@ def _look(row: Row, screen: Screen, ahead: Screen | None) -> None:
 
 def _answers(row: Row, screen: Screen, after: int | None) -> None:
     if "failed" in st.session_state:
-        st.error(st.session_state.pop("failed"))
-    reference = "" if row.reference is None else f" :gray[· reference: {row.reference}]"
-    st.markdown(f"**The model says {row.derived}** ({screen.diagnosis}){reference}")
+        st.error(plain(st.session_state.pop("failed")))
+    reference = "" if row.reference is None else f" :gray[· reference: {plain(row.reference)}]"
+    st.markdown(f"**The model says {plain(row.derived)}** ({plain(screen.diagnosis)}){reference}")
     with st.container(horizontal=True, vertical_alignment="bottom", gap="small"):
         _button(f"Agree: {row.derived}", "A", row, after, "agree", row.derived, primary=True)
         others = [name for name in session.run().class_names if name != row.derived]
@@ -73,7 +74,7 @@ def _answers(row: Row, screen: Screen, after: int | None) -> None:
         _remarks()
     if row.done:
         said = "You have answered every case. " if after is None else ""
-        st.info(f"{said}Your answer to this one: {row.status}. A new answer is added; the newest counts.")
+        st.info(f"{said}Your answer to this one: {plain(row.status)}. A new answer is added; the newest counts.")
 
 
 def _remarks() -> None:
@@ -90,7 +91,7 @@ def _button(
     primary: bool = False,
 ) -> None:  # fmt: skip
     st.button(
-        label, shortcut=key, type="primary" if primary else "secondary", key=f"answer {verdict} {label}",
+        plain(label), shortcut=key, type="primary" if primary else "secondary", key=f"answer {verdict} {label}",
         on_click=_store, args=(row, after, verdict, diagnosis),
     )  # fmt: skip
 
@@ -123,5 +124,5 @@ def _store(row: Row, after: int | None, verdict: Verdict, diagnosis: str | None)
     except CvsMedError as error:
         state["failed"] = str(error)
         return
-    st.toast(f"Case {row.number} stored: {diagnosis or verdict}")
+    st.toast(f"Case {row.number} stored: {plain(diagnosis or verdict)}")
     session.open_case(row.number if after is None else after)

@@ -13,6 +13,7 @@ from cvs_med.review.pictures import Photograph
 from cvs_med.review.records import MaskVersion
 from cvs_med.review.worklist import Row
 from screens import session, viewer
+from screens.plain import plain
 
 
 @st.cache_resource(show_spinner="Reading the mask", max_entries=4)
@@ -37,7 +38,7 @@ def show() -> None:
     row = session.current(session.rows())
     run = session.run()
     title, back = st.columns([5, 1.3], vertical_alignment="center")
-    title.markdown(f"#### Mask of {row.title}")
+    title.markdown(f"#### Mask of {plain(row.title)}")
     if back.button("Back to the case", shortcut="B", width="stretch"):
         session.go("case")
     if row.case_id not in run.cases:
@@ -45,7 +46,7 @@ def show() -> None:
         return
     photograph, seen = _photograph(run.digest, row.case_id)
     if not photograph.native:
-        st.warning(photograph.problem)
+        st.warning(plain(photograph.problem or ""))
         return
     _correct(row, photograph, seen)
 
@@ -70,7 +71,7 @@ def _correct(row: Row, photograph: Photograph, seen: Mask) -> None:
 
 def _save(row: Row, before: Mask, now: Mask, seen: Mask, start: str, count: int, drawing: str) -> None:
     counts = (int((before & seen).sum()), int((now & seen).sum()), int(seen.sum()))
-    st.markdown(findings.covered(*counts, session.run().card.foreground))
+    st.markdown(plain(findings.covered(*counts, session.run().card.foreground)))
     st.markdown(f"{count} stroke{'s' * (count > 1)}, not saved yet" if count else "Nothing drawn yet")
     if st.button("Save", type="primary", shortcut="S", disabled=not count, width="stretch"):
         session_state = st.session_state
@@ -87,4 +88,4 @@ def _save(row: Row, before: Mask, now: Mask, seen: Mask, start: str, count: int,
 def _history(row: Row, versions: list[MaskVersion]) -> None:
     own = [version for version in versions if version.case_id == row.case_id]
     for number, version in reversed(list(enumerate(own, start=1))):
-        st.markdown(f"Version {number} by {version.reader}, {version.drawn_at[:16].replace('T', ' ')} UTC")
+        st.markdown(f"Version {number} by {plain(version.reader)}, {version.drawn_at[:16].replace('T', ' ')} UTC")

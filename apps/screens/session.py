@@ -16,6 +16,7 @@ from cvs_med.review.run import FinishedRun, open_run
 from cvs_med.review.store import Store, open_store
 from cvs_med.review.thumbnails import of_run as pictures_of_run
 from cvs_med.review.worklist import Row
+from screens.plain import plain
 
 
 @st.cache_resource(show_spinner="Opening the run")
@@ -80,8 +81,8 @@ def sign_in() -> bool:
         return True
     st.title("Who is reading?")
     st.write(
-        f"You are about to review **{len(run().ids)} cases** of {run().card.title}. Your answers are stored under "
-        "the name you give, at once and for good."
+        f"You are about to review **{len(run().ids)} cases** of {plain(run().card.title)}. Your answers are stored "
+        "under the name you give, at once and for good."
     )
     with st.form("sign in", border=False):
         name = st.text_input("Your name or initials", max_chars=80)
@@ -89,7 +90,7 @@ def sign_in() -> bool:
             try:
                 st.session_state["reader"] = check_reader(name)
             except ReviewError as error:
-                st.error(str(error))
+                st.error(plain(str(error)))
             else:
                 st.rerun()
     st.markdown("For research. Not a medical device.")
@@ -125,7 +126,7 @@ def _recall() -> None:
         try:
             st.session_state["reader"] = check_reader(st.query_params["reader"])
         except ReviewError as error:
-            st.error(str(error))
+            st.error(plain(str(error)))
     asked = st.query_params.get("case", "")
     if "number" not in st.session_state and asked.isascii() and asked.isdigit() and len(asked) < 9:
         open_case(int(asked))
@@ -162,7 +163,7 @@ def _sidebar() -> None:
                 st.session_state.pop(name, None)
             st.query_params.clear()
             st.rerun()
-        st.markdown(f"Run: {run().name}. For research, not a medical device.")
+        st.markdown(f"Run: {plain(run().name)}. For research, not a medical device.")
 
 
 def reader() -> str:
