@@ -30,7 +30,7 @@ def take(run: Path, data: Path, out: Path) -> None:
         shown = Settings(run, data, f"sqlite:///{folder}/reviews.sqlite")
         with headless.served(shown) as app, headless.chromium() as browser:
             page = browser.new_page(viewport={"width": WIDTHS[-1], "height": HEIGHT})
-            page.set_default_timeout(1000 * headless.WAIT)
+            page.set_default_timeout(3000 * headless.WAIT)  # the networks are read and asked, too
             _review(page, app.address)
             for width in WIDTHS:
                 page.set_viewport_size({"width": width, "height": HEIGHT})
