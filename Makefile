@@ -6,7 +6,7 @@ BIN := .venv/bin
 CONTAINER ?= docker
 IMAGE ?= cvs-med
 
-.PHONY: install demo test test-slow test-browser image image-test sbom audit-dependencies bench docs clean
+.PHONY: install demo test test-slow test-browser image image-test sbom audit-dependencies bench docs screenshots clean
 .DEFAULT_GOAL := demo
 
 install: .venv/installed
@@ -74,10 +74,21 @@ bench: install
 	for name in predict engines; do \
 	    $(BIN)/cvs-med bench $$name $(BENCH)/phantom/images/01_h.jpg --run $(BENCH)/run --json >$(BENCH)/$$name.json || exit; \
 	done
+	if command -v chromium >/dev/null && $(BIN)/python -c 'import playwright' 2>/dev/null; then \
+	    $(BIN)/cvs-med bench app --run $(BENCH)/run --data-dir $(BENCH)/phantom --json >$(BENCH)/app.json || exit; \
+	fi
 	$(BIN)/python -m cvs_med.benchmark.page docs/results.md $(BENCH)/*.json
 
 docs: install
 	$(BIN)/python -m cvs_med.cli.reference > docs/cli.md
+
+# Pictures of the review app for docs/review.md, on synthetic photographs; needs Chromium, as test-browser does.
+SHOWN := build/shown
+screenshots: install
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[browser]'
+	test -d $(SHOWN)/phantom || $(BIN)/cvs-med data make phantom --out $(SHOWN)/phantom
+	$(BIN)/cvs-med cv --dataset phantom --data-dir $(SHOWN)/phantom --folds 3 --out $(SHOWN)/run
+	$(BIN)/python docs/screenshots.py $(SHOWN)/run $(SHOWN)/phantom docs/pictures
 
 clean:
 	rm -rf .venv .venv-supply build

@@ -4,6 +4,7 @@ import streamlit as st
 
 from cvs_med.errors import CvsMedError
 from screens import case, correction, session, summary, trial, worklist
+from screens.plain import plain
 
 st.set_page_config(
     page_title="cvs-med review",
@@ -29,4 +30,4 @@ try:
             session.forget_trial()
         page.run()
 except CvsMedError as error:
-    st.error(str(error), icon=":material/error:")
+    st.error(plain(str(error)), icon=":material/error:")

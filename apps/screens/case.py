@@ -11,7 +11,7 @@ from cvs_med.review.records import GRADABILITIES, Answer, Verdict
 from cvs_med.review.screen import Desk, Screen
 from cvs_med.review.worklist import Row
 from screens import session, viewer
-from screens.wording import plain
+from screens.plain import plain
 
 
 @st.cache_resource(show_spinner=False, max_entries=1)
@@ -32,7 +32,7 @@ def show() -> None:
     _answers(row, screen, after)
     st.session_state["image_digest"] = screen.image_digest
     if screen.photograph.problem:
-        st.warning(screen.photograph.problem, icon=":material/photo:")
+        st.warning(plain(screen.photograph.problem), icon=":material/photo:")
     # The next two are made meanwhile, so that the next one's pictures can be sent along with this one's.
     ahead = [session.run().ids[number - 1] for number in rest[:2]]
     _look(row, screen, desk.ready(ahead[0]) if ahead else None)
@@ -67,7 +67,7 @@ def _look(row: Row, screen: Screen, ahead: Screen | None) -> None:
 
 def _answers(row: Row, screen: Screen, after: int | None) -> None:
     if "failed" in st.session_state:
-        st.error(st.session_state.pop("failed"))
+        st.error(plain(st.session_state.pop("failed")))
     reference = "" if row.reference is None else f" :gray[· reference: {plain(row.reference)}]"
     st.markdown(f"**The model says {plain(row.derived)}** ({plain(screen.diagnosis)}){reference}")
     with st.container(horizontal=True, vertical_alignment="bottom", gap="small"):

@@ -13,7 +13,7 @@ from cvs_med.review.pictures import Photograph
 from cvs_med.review.records import MaskVersion
 from cvs_med.review.worklist import Row
 from screens import session, viewer
-from screens.wording import plain
+from screens.plain import plain
 
 
 @st.cache_resource(show_spinner="Reading the mask", max_entries=4)
@@ -46,7 +46,7 @@ def show() -> None:
         return
     photograph, seen = _photograph(run.digest, row.case_id)
     if not photograph.native:
-        st.warning(photograph.problem)
+        st.warning(plain(photograph.problem or ""))
         return
     _correct(row, photograph, seen)
 
@@ -73,7 +73,7 @@ def _correct(row: Row, photograph: Photograph, seen: Mask) -> None:
 
 def _save(row: Row, before: Mask, now: Mask, seen: Mask, start: str, count: int, drawing: str) -> None:
     counts = (int((before & seen).sum()), int((now & seen).sum()), int(seen.sum()))
-    st.markdown(findings.covered(*counts, session.run().card.foreground))
+    st.markdown(plain(findings.covered(*counts, session.run().card.foreground)))
     st.markdown(f"{count} stroke{'s' * (count > 1)}, not saved yet" if count else "Nothing drawn yet")
     if st.button("Save", type="primary", shortcut="S", disabled=not count, width="stretch"):
         session_state = st.session_state

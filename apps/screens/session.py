@@ -16,7 +16,7 @@ from cvs_med.review.run import FinishedRun, open_run
 from cvs_med.review.store import Store, open_store
 from cvs_med.review.thumbnails import of_run as pictures_of_run
 from cvs_med.review.worklist import Row
-from screens.wording import plain
+from screens.plain import plain
 
 
 @st.cache_resource(show_spinner="Opening the run")
@@ -90,7 +90,7 @@ def sign_in() -> bool:
             try:
                 st.session_state["reader"] = check_reader(name)
             except ReviewError as error:
-                st.error(str(error))
+                st.error(plain(str(error)))
             else:
                 st.rerun()
     st.markdown("For research. Not a medical device.")
@@ -126,7 +126,7 @@ def _recall() -> None:
         try:
             st.session_state["reader"] = check_reader(st.query_params["reader"])
         except ReviewError as error:
-            st.error(str(error))
+            st.error(plain(str(error)))
     asked = st.query_params.get("case", "")
     if "number" not in st.session_state and asked.isascii() and asked.isdigit() and len(asked) < 9:
         open_case(int(asked))

@@ -8,7 +8,7 @@ from cvs_med.errors import CvsMedError
 from cvs_med.review import upload
 from cvs_med.review.upload import ENDINGS, LARGEST_MEGABYTES
 from screens import session, viewer
-from screens.wording import plain
+from screens.plain import plain
 
 if TYPE_CHECKING:  # it brings the network library, which reviewing does without
     from cvs_med.review.trial import Panel
@@ -31,7 +31,7 @@ def show() -> None:
         st.info(lacking)
         return
     file = st.file_uploader(
-        f"A photograph such as those of {session.run().card.title}",
+        f"A photograph such as those of {plain(session.run().card.title)}",
         help=f"{', '.join(ENDINGS)}; at most {LARGEST_MEGABYTES} megabytes.",
         key="upload",
     )
@@ -43,7 +43,7 @@ def show() -> None:
         _answer(file.name, file.getvalue())
     except CvsMedError as error:
         session.forget_trial()
-        st.warning(str(error), icon=":material/photo:")
+        st.warning(plain(str(error)), icon=":material/photo:")
 
 
 def _answer(name: str, content: bytes) -> None:
@@ -55,9 +55,9 @@ def _answer(name: str, content: bytes) -> None:
             tried = st.session_state["trial"] = panel.look(handed_in)
     screen = tried.screen
     if tried.row.flags:
-        st.warning(screen.reasons[0], icon=":material/photo:")
+        st.warning(plain(screen.reasons[0]), icon=":material/photo:")
     else:
-        st.markdown(f"**The networks say {plain(tried.row.derived)}** ({plain(screen.diagnosis)})")
+        st.markdown(f"**The networks say {plain(str(tried.row.derived))}** ({plain(screen.diagnosis)})")
     viewer.look(f"trial {handed_in.sha256}", screen.photograph, screen.layers, None)
     st.markdown("  \n".join(map(plain, screen.reasons[1:] if tried.row.flags else screen.reasons)))
     _offer_to_keep()

@@ -25,7 +25,7 @@ def show() -> None:
 
 
 def _filtered(listed: list[Row]) -> list[Row]:
-    search, classes, state = st.columns([2, 3, 2])
+    search, classes, state = st.columns([2, 2, 3])
     text = search.text_input("Search", placeholder="number or name", key="search")
     derived = classes.multiselect("Model says", session.run().class_names, key="derived")
     status = state.segmented_control(

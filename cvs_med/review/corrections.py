@@ -33,7 +33,7 @@ def starts(run: FinishedRun, case_id: str, versions: Sequence[MaskVersion]) -> d
     """List what a correction of a case can start from: its name in the store, and in words; the best first."""
     own = [drawn for drawn in versions if drawn.case_id == case_id]
     found = {drawn.content: f"version {n} by {drawn.reader}" for n, drawn in reversed(list(enumerate(own, start=1)))}
-    found[PREDICTED] = "predicted by the model"
+    found[PREDICTED] = "the model's mask"
     if run.cases[case_id].mask is not None:
         found[REFERENCE] = "reference mask"
     return found

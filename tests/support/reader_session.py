@@ -7,16 +7,18 @@ from urllib.parse import urlencode
 
 from streamlit.proto.BackMsg_pb2 import BackMsg
 from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
+from websockets import Subprotocol
 from websockets.sync.client import ClientConnection, connect
 
 
 @contextmanager
 def reader_session(
-    address: str, page: str, query: dict[str, str], headers: dict[str, str] | None = None
+    address: str, page: str, query: dict[str, str], headers: dict[str, str] | None = None, token: str = ""
 ) -> Iterator["ReaderSession"]:
-    """Open a page of the app."""
+    """Open a page of the app; `token` is the one against forged requests, as in its cookie."""
     socket = f"{address.replace('http', 'ws')}/_stcore/stream"
-    with connect(socket, subprotocols=["streamlit"], additional_headers=headers, max_size=None) as connection:
+    spoken = [Subprotocol(word) for word in ("streamlit", token) if word]
+    with connect(socket, subprotocols=spoken, additional_headers=headers, max_size=None) as connection:
         yield ReaderSession(connection, page, query)
 
 
