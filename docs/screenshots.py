@@ -98,6 +98,7 @@ SCREENS = {
 
 def _open(page: "Page", address: str, name: str, data: Path) -> None:
     path, make_ready = SCREENS[name]
+    page.evaluate("sessionStorage.clear()")  # strokes that are not saved outlive a reload
     page.goto(f"{address}/{path}?reader=Ada")
     make_ready(page, data)
     page.wait_for_timeout(1500)  # a message that something was stored goes by itself
