@@ -68,7 +68,8 @@ def _table(chosen: list[Row]) -> None:
             "network a case.",
             width=90,
         ),
-        "Flags": st.column_config.TextColumn(help="What is unusual in the photograph. Such cases come first."),
+        "You": st.column_config.TextColumn(help="Your own answer.", width=120),
+        "Flags": st.column_config.TextColumn(help="What is unusual. Such cases come first.", width=150),
         "Lead": st.column_config.NumberColumn(
             format="%.2f", help="Probability by which the model prefers its class to the next one.", width=60
         ),
