@@ -16,7 +16,9 @@ from cvs_med.review.run import FinishedRun, open_run
 
 @pytest.fixture
 def run(finished_run: Path, tmp_path: Path) -> FinishedRun:
-    return open_run(Path(shutil.copytree(finished_run, tmp_path / "run")))
+    # Another test may have opened the shared run, and kept its small pictures in it.
+    fresh = shutil.copytree(finished_run, tmp_path / "run", ignore=shutil.ignore_patterns(thumbnails.FILE))
+    return open_run(Path(fresh))
 
 
 def test_every_case_has_a_picture_of_itself(run: FinishedRun) -> None:
