@@ -4,11 +4,10 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from cvs_med import baselines
-from cvs_med.decisions import Decision, Decisions, apply, decide
+from cvs_med.decisions import put_together
 from cvs_med.folds import as_predictions, run_fold
 from cvs_med.inner import inner_answers
 from cvs_med.propagation import few_masks
-from cvs_med.protocol_sections import Inner
 from cvs_med.run_folder import RunFolder
 from cvs_med.selection import Choice, choose, record
 from cvs_med.setup import Setup, timed
@@ -45,13 +44,13 @@ class Answered:
         predictions: for each test case.
         segmentation: how well each was segmented, for a method with a map.
         choice: which protocol was chosen inside; None where there was one only.
-        decision: what else was decided inside; None where nothing was asked for.
+        inner: answers to its training part by networks that had not seen them; None where nothing was to be decided.
     """
 
     predictions: list[Prediction]
     segmentation: list[Segmentation]
     choice: Choice | None
-    decision: Decision | None
+    inner: list[Prediction] | None
 
 
 def run_one(run: Prepared, folder: RunFolder, number: int) -> Answered:
@@ -66,11 +65,11 @@ def run_one(run: Prepared, folder: RunFolder, number: int) -> Answered:
     if setup.protocol.masks.per_class and not folder.done(number):
         taught = few_masks.taught(setup, folder.fold(number), number, train)
     predictions, rows = run_fold(setup, folder.fold(number), number, train, test, taught)
-    asked, decision = setup.protocol.inner, None
-    if asked.decides:
+    inner = None
+    if setup.protocol.inner.decides:
         setup.observer.stage(f"Fold {number + 1}: what its training part decides for these")
-        decision = decide(number, inner_answers(setup, inside / name, number, train), asked)
-    return Answered(predictions, rows, choice, decision)
+        inner = inner_answers(setup, inside / name, number, train)
+    return Answered(predictions, rows, choice, inner)
 
 
 def run_folds(run: Prepared, folder: RunFolder) -> None:
@@ -87,22 +86,13 @@ def run_folds(run: Prepared, folder: RunFolder) -> None:
         write_segmentation(folder.path / "segmentation.csv", rows)
     if choices := [each.choice for each in answered if each.choice]:
         folder.write_json("selection.json", record(choices))
-    setup = next(iter(run.setups.values()))
-    if setup.protocol.inner.decides:
-        folder.write_json("decisions.json", _decisions(setup.protocol.inner, answered).model_dump(mode="json"))
+    if inner := [each.inner for each in answered if each.inner is not None]:
+        asked = next(iter(run.setups.values())).protocol.inner
+        decisions = put_together(inner, [each.predictions for each in answered], asked)
+        folder.write_json("decisions.json", decisions.model_dump(mode="json"))
     predictions = [row for each in answered for row in each.predictions]
-    write_predictions(folder.path / "predictions.csv", predictions, setup.dataset.class_names)
-
-
-def _decisions(asked: Inner, answered: Sequence[Answered]) -> Decisions:
-    decided = [(each.decision, each.predictions) for each in answered if each.decision]
-    return Decisions(
-        calibrated=asked.calibrate,
-        risk=asked.abstain_at_risk,
-        coverage=asked.coverage,
-        folds=[decision for decision, _ in decided],
-        cases=[case for decision, predictions in decided for case in apply(decision, predictions, asked)],
-    )
+    names = next(iter(run.setups.values())).dataset.class_names
+    write_predictions(folder.path / "predictions.csv", predictions, names)
 
 
 def run_baselines(setup: Setup, folder: RunFolder, parts: Parts) -> None:

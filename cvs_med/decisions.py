@@ -26,6 +26,8 @@ class Decision(BaseModel):
         fold: number of the fold, from zero.
         cases: inner answers that it rests on.
         temperature: what divides the logits; None where it was not asked for.
+        at_limit: whether the fit of the temperature ran to the end of its range, as it does where every inner answer is
+            right; then it says nothing of new cases.
         above: confidence above which a case is answered; None where it was not asked for, or `none_answered`.
         none_answered: whether no threshold kept the risk among the inner answers, so that every case goes to a human.
         inner_answered: inner answers above the threshold.
@@ -38,6 +40,7 @@ class Decision(BaseModel):
     fold: int
     cases: int
     temperature: float | None = None
+    at_limit: bool = False
     above: float | None = None
     none_answered: bool = False
     inner_answered: int | None = None
@@ -63,32 +66,12 @@ class Decided(BaseModel):
     classes: tuple[int, ...] | None = None
 
 
-class Decisions(BaseModel):
-    """decisions.json: what was asked for, what each fold decided, and what that says of each case."""
-
-    model_config = ConfigDict(frozen=True)
-
-    calibrated: bool
-    risk: float | None
-    coverage: float | None
-    folds: list[Decision]
-    cases: list[Decided]
-
-    def rule_alone(self) -> "Decisions":
-        """Leave the tested cases out: what a model that leaves its run takes along."""
-        return self.model_copy(update={"cases": []})
-
-    def of(self, fold: int) -> "Decisions":
-        """Keep what one fold decided, and no case."""
-        return self.model_copy(update={"folds": [each for each in self.folds if each.fold == fold], "cases": []})
-
-
 class Abstention(BaseModel):
     """One rule for the networks of all folds together.
 
     Attributes:
-        temperature: mean of the folds' temperatures; 1 where none was fitted.
-        above: mean of the folds' thresholds; a fold in which none kept the risk counts as 1, which answers nothing.
+        temperature: what divides the logits; 1 where none was asked for.
+        above: confidence above which a case is answered; 1, which no confidence is above, where none kept the risk.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -104,16 +87,61 @@ class Abstention(BaseModel):
         return [f"too unsure to be answered (confidence {confidence:.3f}, threshold {self.above:.3f})"]
 
 
-def abstention(decisions: Decisions) -> Abstention | None:
-    """Put the folds' thresholds together; None where none was asked for.
+class Decisions(BaseModel):
+    """decisions.json: what was asked for, what each fold decided, and what that says of each case.
 
-    What the common threshold keeps is not known: those of the folds were tested, each with the network of its own fold.
+    Attributes:
+        calibrated: whether temperatures were asked for.
+        risk: the wanted share of wrong answers; None where no thresholds were asked for.
+        coverage: of the prediction sets; None where none were asked for.
+        folds: what each decided.
+        together: the rule for the networks of all these folds together; None where no thresholds were asked for.
+        cases: what that says of the tested cases.
     """
-    if decisions.risk is None or not decisions.folds:
-        return None
-    temperatures = [1.0 if fold.temperature is None else fold.temperature for fold in decisions.folds]
-    above = [1.0 if fold.above is None else fold.above for fold in decisions.folds]
-    return Abstention(temperature=float(np.mean(temperatures)), above=float(np.mean(above)))
+
+    model_config = ConfigDict(frozen=True)
+
+    calibrated: bool
+    risk: float | None
+    coverage: float | None
+    folds: list[Decision]
+    together: Abstention | None
+    cases: list[Decided]
+
+    def rule_alone(self) -> "Decisions":
+        """Leave the tested cases out: what a model that leaves its run takes along."""
+        return self.model_copy(update={"cases": []})
+
+    def of(self, fold: int) -> "Decisions":
+        """Keep what one fold decided, and no case."""
+        (own,) = (each for each in self.folds if each.fold == fold)
+        together = None if self.risk is None else _rule(own)
+        return self.model_copy(update={"folds": [own], "together": together, "cases": []})
+
+
+def put_together(
+    answers: Sequence[Sequence[Prediction]], tested: Sequence[Sequence[Prediction]], asked: Inner
+) -> Decisions:
+    """Decide in every fold, and once more from the inner answers of all folds for their networks together.
+
+    What the common threshold keeps is not known: those of the folds are tested, each with the network of its own fold.
+    A common one from all inner answers is tied to the common temperature; a mean of thresholds would not be.
+
+    Args:
+        answers: inner answers of each training part.
+        tested: predictions of each test part.
+        asked: what is to be decided.
+    """
+    folds = [decide(fold, inner, asked) for fold, inner in enumerate(answers)]
+    everything = [answer for inner in answers for answer in inner]
+    return Decisions(
+        calibrated=asked.calibrate,
+        risk=asked.abstain_at_risk,
+        coverage=asked.coverage,
+        folds=folds,
+        together=None if asked.abstain_at_risk is None else _rule(decide(-1, everything, asked)),
+        cases=[case for fold, part in zip(folds, tested, strict=True) for case in apply(fold, part, asked)],
+    )
 
 
 def decide(fold: int, answers: Sequence[Prediction], asked: Inner) -> Decision:
@@ -125,9 +153,11 @@ def decide(fold: int, answers: Sequence[Prediction], asked: Inner) -> Decision:
         asked: what is to be decided.
     """
     labels, raw = _arrays(answers)
-    temperature = calibration.fit_temperature(labels, _logits(raw)).value if asked.calibrate else None
-    probabilities = _tempered(raw, temperature)
-    decided = Decision(fold=fold, cases=labels.size, temperature=temperature)
+    decided = Decision(fold=fold, cases=labels.size)
+    if asked.calibrate:
+        fitted = calibration.fit_temperature(labels, _logits(raw))
+        decided = decided.model_copy(update={"temperature": fitted.value, "at_limit": fitted.at_limit})
+    probabilities = _tempered(raw, decided.temperature)
     if asked.abstain_at_risk is not None:
         decided = decided.model_copy(update=_threshold(labels, probabilities, asked.abstain_at_risk))
     if asked.coverage is not None:
@@ -149,6 +179,11 @@ def apply(decision: Decision, predictions: Sequence[Prediction], asked: Inner) -
         )
         for prediction, row in zip(predictions, probabilities, strict=True)
     ]
+
+
+def _rule(decision: Decision) -> Abstention:
+    temperature = 1.0 if decision.temperature is None else decision.temperature
+    return Abstention(temperature=temperature, above=1.0 if decision.above is None else decision.above)
 
 
 def _threshold(labels: Integers, probabilities: Floats, risk: float) -> dict[str, object]:

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.special import softmax
 
-from cvs_med.decisions import Decision, Decisions, abstention, apply, decide
+from cvs_med.decisions import Abstention, Decision, apply, decide, put_together
 from cvs_med.protocol_sections import Inner
 from cvs_med.types import Prediction
 
@@ -88,29 +88,46 @@ def test_a_decision_survives_its_file() -> None:
     assert Decision.model_validate_json(decision.model_dump_json()) == decision
 
 
-def kept(risk: float | None, *folds: Decision) -> Decisions:
-    return Decisions(calibrated=False, risk=risk, coverage=None, folds=list(folds), cases=[])
+def test_a_temperature_at_the_end_of_its_range_is_told_of() -> None:
+    sure = [Prediction(f"c{n}", "", 0, n % 2, (0.9, 0.1) if n % 2 == 0 else (0.1, 0.9)) for n in range(12)]
+    assert decide(0, sure, Inner(calibrate=True)).at_limit
+    assert not decide(0, answers(0, 400), Inner(calibrate=True)).at_limit
 
 
-def test_the_rule_for_all_networks_is_the_mean_of_the_folds() -> None:
-    folds = [Decision(fold=n, cases=9, temperature=t, above=a) for n, (t, a) in enumerate([(1.0, 0.5), (3.0, 0.7)])]
-    rule = abstention(kept(0.1, *folds))
-    assert rule is not None
-    assert (rule.temperature, rule.above) == (2.0, pytest.approx(0.6))
+def test_the_rule_for_all_networks_rests_on_all_inner_answers() -> None:
+    asked = Inner(calibrate=True, abstain_at_risk=0.1)
+    inner, tested = [answers(seed, 90, bold=1.0 + seed) for seed in range(3)], [answers(9, 4)] * 3
+    found = put_together(inner, tested, asked)
+    everything = decide(0, [answer for part in inner for answer in part], asked)
+    assert found.together == Abstention(temperature=everything.temperature, above=everything.above)
+    assert [fold.fold for fold in found.folds] == [0, 1, 2]
+    assert found.folds[1] == decide(1, inner[1], asked)
+    assert len(found.cases) == 12
+
+
+def test_the_rule_of_one_fold_is_its_own() -> None:
+    found = put_together([answers(1, 90), answers(2, 90)], [answers(9, 4)] * 2, Inner(abstain_at_risk=0.2))
+    own = found.of(1)
+    assert own.folds == [found.folds[1]]
+    assert own.cases == []
+    assert own.together == Abstention(temperature=1.0, above=found.folds[1].above)
+
+
+def test_a_rule_says_why_it_gives_no_answer() -> None:
+    rule = Abstention(temperature=2.0, above=0.6)
     # Divided by two, the logarithms of (0.64, 0.36) are those of (0.8, 0.6) up to a constant: 0.571.
     assert rule.reasons(np.array([0.64, 0.36])) == ["too unsure to be answered (confidence 0.571, threshold 0.600)"]
     assert rule.reasons(np.array([0.81, 0.19])) == []
 
 
-def test_a_fold_that_answered_nothing_makes_the_common_rule_stricter() -> None:
-    known, none = Decision(fold=0, cases=9, above=0.5), Decision(fold=1, cases=9, none_answered=True)
-    rule = abstention(kept(0.1, known, none))
+def test_where_no_threshold_keeps_the_risk_the_rule_answers_nothing() -> None:
+    wrong = [Prediction(f"c{n}", "", 0, 1, (0.9, 0.1)) for n in range(9)]
+    rule = put_together([wrong, wrong], [wrong, wrong], Inner(abstain_at_risk=0.05)).together
     assert rule is not None
-    assert (rule.temperature, rule.above) == (1.0, 0.75)
-    strict = abstention(kept(0.1, none, none))
-    assert strict is not None
-    assert strict.reasons(np.array([1.0, 0.0]))
+    assert rule.reasons(np.array([1.0, 0.0]))
 
 
 def test_without_a_threshold_there_is_no_rule() -> None:
-    assert abstention(kept(None, Decision(fold=0, cases=9, temperature=2.0))) is None
+    found = put_together([answers(1, 30)], [answers(9, 4)], Inner(calibrate=True))
+    assert found.together is None
+    assert found.of(0).together is None

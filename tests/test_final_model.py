@@ -7,7 +7,7 @@ import torch
 from click.testing import CliRunner
 
 from cvs_med.cli import main
-from cvs_med.decisions import Decided, Decision, Decisions
+from cvs_med.decisions import Abstention, Decided, Decision, Decisions
 from cvs_med.evaluation import measure_run
 from cvs_med.prediction import ensemble, gate_file
 from cvs_med.tables import read_predictions
@@ -50,13 +50,14 @@ def test_a_final_model_abstains_as_its_cross_validation_decided(
     rows = read_predictions(cv / "predictions.csv", measure_run(cv).class_names)
     cases = [Decided(case_id=row.case_id, probabilities=row.probabilities, answered=False) for row in rows]
     folds = [Decision(fold=fold, cases=6, above=0.75) for fold in range(3)]
-    kept = Decisions(calibrated=False, risk=0.05, coverage=None, folds=folds, cases=cases)
+    both = Abstention(temperature=1.0, above=0.7)
+    kept = Decisions(calibrated=False, risk=0.05, coverage=None, folds=folds, together=both, cases=cases)
     (cv / "decisions.json").write_text(kept.model_dump_json())
     code, said = train(cv, phantom_folder, out)
     assert code == 0, said
     rule = ensemble.read(out, device=torch.device("cpu")).abstention
     assert rule is not None
-    assert (rule.temperature, rule.above) == (1.0, 0.75)
+    assert rule == both
 
 
 def test_a_cross_validation_of_something_else_is_refused(

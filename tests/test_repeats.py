@@ -84,7 +84,7 @@ def test_what_the_training_parts_decided_is_summed_up_over_the_seeds(tmp_path: P
             Decided(case_id=row.case_id, probabilities=row.probabilities, answered=n > seed - 5, classes=(row.label,))
             for n, row in enumerate(rows)
         ]
-        kept = Decisions(calibrated=False, risk=0.1, coverage=0.9, folds=[], cases=cases)
+        kept = Decisions(calibrated=False, risk=0.1, coverage=0.9, folds=[], together=None, cases=cases)
         (folder / "decisions.json").write_text(kept.model_dump_json())
 
     found = repeat(asked(), tmp_path, 3, decide).decided

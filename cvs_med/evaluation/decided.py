@@ -46,11 +46,13 @@ class Calibrated:
 
     Attributes:
         temperatures: of each fold; above 1 made it humbler.
+        at_limit: folds whose temperature ran to the end of its range, so that it says nothing of new cases.
         before: of the probabilities as the networks gave them.
         after: of those divided by the temperatures.
     """
 
     temperatures: tuple[float, ...]
+    at_limit: int
     before: Reliable
     after: Reliable
 
@@ -176,7 +178,8 @@ def _calibrated(
     before = np.array([p.probabilities for p in predictions], dtype=np.float64)
     after = np.array([each.probabilities for each in decided], dtype=np.float64)
     temperatures = tuple(fold.temperature for fold in decisions.folds if fold.temperature is not None)
-    return Calibrated(temperatures, _reliable(labels, before), _reliable(labels, after))
+    at_limit = sum(fold.at_limit for fold in decisions.folds)
+    return Calibrated(temperatures, at_limit, _reliable(labels, before), _reliable(labels, after))
 
 
 def _reliable(labels: Integers, probabilities: Floats) -> Reliable:

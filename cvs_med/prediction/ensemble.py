@@ -14,7 +14,7 @@ from torch import Tensor
 
 from cvs_med import protocol as protocols
 from cvs_med.augmentation import View, flips
-from cvs_med.decisions import Abstention, Decisions, abstention
+from cvs_med.decisions import Abstention, Decisions
 from cvs_med.errors import ProtocolError, RunError
 from cvs_med.evaluation import DatasetCard, Folds, decided, read_json
 from cvs_med.features import pool
@@ -56,7 +56,7 @@ class Ensemble:
     @property
     def abstention(self) -> Abstention | None:
         """Which answers are too unsure; None where the run chose no thresholds."""
-        return abstention(self.decisions) if self.decisions else None
+        return self.decisions.together if self.decisions else None
 
     @property
     def recipe(self) -> Recipe:

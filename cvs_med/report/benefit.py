@@ -7,7 +7,8 @@ import numpy as np
 
 from cvs_med.decisions import Decisions
 from cvs_med.errors import CvsMedError
-from cvs_med.statistics.decision import DecisionCurve, net_benefit
+from cvs_med.statistics.decision import DecisionCurve, net_benefit, net_benefit_intervals
+from cvs_med.statistics.intervals import Interval
 from cvs_med.types import Prediction
 
 _THRESHOLDS = np.arange(1, 100) / 100
@@ -21,11 +22,13 @@ class Benefit:
         class_name: of what would be treated.
         calibrated: whether the probabilities were divided by the folds' temperatures.
         curve: at the stated prevalence.
+        intervals: 95 %, of the method at each threshold of the curve, counting groups.
     """
 
     class_name: str
     calibrated: bool
     curve: DecisionCurve
+    intervals: tuple[Interval, ...]
 
 
 def parse(text: str) -> tuple[str, float]:
@@ -54,7 +57,7 @@ def measure(
 
     Raises:
         CvsMedError: there is no such class.
-        StatisticsError: all images are of it, or none is.
+        StatisticsError: all images are of it, or none is; or one kind is of a single group.
     """
     name, prevalence = stated
     if name not in class_names:
@@ -66,4 +69,8 @@ def measure(
         given |= {case.case_id: case.probabilities for case in decisions.cases}
     positive = np.array([p.label == number for p in predictions])
     shares = np.clip(np.array([given[p.case_id][number] for p in predictions]), 0, 1)
-    return Benefit(name, calibrated, net_benefit(positive, shares, _THRESHOLDS, prevalence))
+    groups = np.array([p.unit for p in predictions])
+    curve = net_benefit(positive, shares, _THRESHOLDS, prevalence)
+    return Benefit(
+        name, calibrated, curve, net_benefit_intervals(positive, shares, _THRESHOLDS, prevalence, groups)
+    )

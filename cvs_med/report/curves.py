@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from cvs_med.report.figures import BLUE, GREY, ORANGE, Figure, new_canvas, plain, to_png
 from cvs_med.statistics.calibration import Bin
 from cvs_med.statistics.decision import DecisionCurve
-from cvs_med.statistics.intervals import wilson
+from cvs_med.statistics.intervals import Interval, wilson
 from cvs_med.statistics.selective import Selection
 
 
@@ -91,10 +91,18 @@ def working_points(
     return Figure("working_points", title, f"Risk-coverage curve with working points. {told}", to_png(canvas))
 
 
-def decision(curve: DecisionCurve, class_name: str) -> Figure:
-    """Draw the net benefit of acting on the answers, beside treating everybody and nobody."""
+def decision(curve: DecisionCurve, intervals: Sequence[Interval], class_name: str) -> Figure:
+    """Draw the net benefit of acting on the answers, beside treating everybody and nobody.
+
+    Args:
+        curve: at a stated prevalence.
+        intervals: of the method at each threshold.
+        class_name: of what would be treated.
+    """
     canvas, axes = new_canvas(6.0, 3.8)
     thresholds = [100 * threshold for threshold in curve.thresholds]
+    lows, highs = zip(*intervals, strict=True)
+    axes.fill_between(thresholds, lows, highs, color=BLUE, alpha=0.18, linewidth=0, label="95 % at each threshold")
     axes.plot(thresholds, curve.method, color=BLUE, linewidth=2, label="who the method says")
     axes.plot(thresholds, curve.treat_all, "--", color=ORANGE, linewidth=1.5, label="everybody")
     axes.axhline(0, color="black", linestyle=":", linewidth=1, label="nobody")
@@ -106,7 +114,8 @@ def decision(curve: DecisionCurve, class_name: str) -> Figure:
     axes.grid(alpha=0.4)
     shown = [place for place, value in enumerate(thresholds) if round(value) in (5, 10, 20, 50)]
     told = "; ".join(
-        f"from {thresholds[place]:.0f} %: {curve.method[place]:.3f}, everybody {curve.treat_all[place]:.3f}"
+        f"from {thresholds[place]:.0f} %: {curve.method[place]:.3f} (95 % interval {intervals[place].low:.3f} to "
+        f"{intervals[place].high:.3f}), everybody {curve.treat_all[place]:.3f}"
         for place in shown
     )
     title = f"Decision curve for {class_name} at a prevalence of {100 * curve.prevalence:g} %"

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from cvs_med.evaluation import FoldMetrics, MadeMasks, Metrics, RunMetrics, Spread
-from cvs_med.evaluation.decided import Abstained, DecidedMetrics
+from cvs_med.evaluation.decided import Abstained, Calibrated, DecidedMetrics
 from cvs_med.report.differences import Difference
 from cvs_med.statistics.intervals import Interval
 from cvs_med.statistics.metrics import Proportion
@@ -171,7 +171,7 @@ def decided(found: DecidedMetrics | None) -> list[str]:
             f"Temperatures of {low:.2f} to {high:.2f}, fitted inside the training parts, change the log loss from "
             f"{before.log_loss:.3f} to {after.log_loss:.3f}, the Brier score from {before.brier:.3f} to "
             f"{after.brier:.3f} and the calibration error from {before.calibration_error:.3f} to "
-            f"{after.calibration_error:.3f}; no answer changes its class."
+            f"{after.calibration_error:.3f}; no answer changes its class.{_at_limit(found.calibrated)}"
         )
     if found.abstained:
         said.append(_abstained(found.abstained))
@@ -183,6 +183,16 @@ def decided(found: DecidedMetrics | None) -> list[str]:
             f"{sets.sizes[0]} none."
         )
     return said
+
+
+def _at_limit(found: Calibrated) -> str:
+    if not found.at_limit:
+        return ""
+    folds = "1 fold" if found.at_limit == 1 else f"{found.at_limit} folds"
+    return (
+        f" In {folds} the temperature ran to the end of its range, as it does where every answer inside is right; it "
+        "says nothing of new images."
+    )
 
 
 def _abstained(found: Abstained) -> str:

@@ -132,8 +132,9 @@ def fit_temperature(labels: Integers, logits: Floats) -> Temperature:
 
     limits = float(np.log(COLDEST)), float(np.log(HOTTEST))
     best = minimize_scalar(loss, bounds=limits, method="bounded", options={"xatol": 1e-8})
-    at_limit = min(abs(best.x - limit) for limit in limits) < 1e-3
-    return Temperature(float(np.exp(best.x)), loss(0.0), float(best.fun), at_limit)
+    # Where all are right the loss falls to zero long before the end: the end does as well as what was found.
+    at_limit = min(loss(limit) for limit in limits) < best.fun + 1e-6
+    return Temperature(float(np.exp(best.x)), loss(0.0), float(best.fun), bool(at_limit))
 
 
 def apply_temperature(logits: Floats, temperature: float) -> Floats:

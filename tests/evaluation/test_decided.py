@@ -135,7 +135,7 @@ def test_an_interval_counts_groups_where_they_are_known() -> None:
     def row(number: int, group: str) -> Prediction:
         return Prediction(f"c{number}", group, 0, number % 2, (0.9, 0.1))
 
-    kept = Decisions(calibrated=False, risk=0.5, coverage=0.5, folds=[], cases=[
+    kept = Decisions(calibrated=False, risk=0.5, coverage=0.5, folds=[], together=None, cases=[
         Decided(case_id=f"c{n}", probabilities=(0.9, 0.1), answered=n < 8, classes=(0,)) for n in range(12)
     ])  # fmt: skip
     alone = measure(kept, [row(n, "") for n in range(12)], ["a", "b"])

@@ -14,7 +14,7 @@ import torch
 from click.testing import CliRunner
 
 from cvs_med.cli import main
-from cvs_med.decisions import Decided, Decision, Decisions
+from cvs_med.decisions import Abstention, Decided, Decision, Decisions
 from cvs_med.evaluation import DatasetCard, read_json
 from cvs_med.export import bundle
 from cvs_med.prediction import ensemble
@@ -135,7 +135,8 @@ def decided(run: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     rows = read_predictions(other / "predictions.csv", read_json(other / "dataset.json", DatasetCard).class_names)
     cases = [Decided(case_id=row.case_id, probabilities=row.probabilities, answered=False) for row in rows]
     folds = [Decision(fold=0, cases=6, above=0.2), Decision(fold=1, cases=6, above=0.9999)]
-    kept = Decisions(calibrated=False, risk=0.05, coverage=None, folds=folds, cases=cases)
+    both = Abstention(temperature=1.0, above=0.59995)
+    kept = Decisions(calibrated=False, risk=0.05, coverage=None, folds=folds, together=both, cases=cases)
     (other / "decisions.json").write_text(kept.model_dump_json())
     protocol = other / "protocol.yaml"
     text = protocol.read_text()

@@ -38,7 +38,7 @@ def test_the_curve_is_of_the_calibrated_probabilities_where_there_are_any(map_ru
     names = measure_run(map_run).class_names
     rows = read_predictions(map_run / "predictions.csv", names)
     cases = [Decided(case_id=row.case_id, probabilities=(0.3, 0.7)) for row in rows]
-    kept = Decisions(calibrated=True, risk=None, coverage=None, folds=[], cases=cases)
+    kept = Decisions(calibrated=True, risk=None, coverage=None, folds=[], together=None, cases=cases)
     found = benefit.measure(rows, kept, names, ("healthy", 0.2))
     positive = np.array([row.label == 0 for row in rows])
     assert found.calibrated

@@ -5,7 +5,8 @@ from hypothesis import strategies as st
 from sklearn.metrics import confusion_matrix
 
 from cvs_med.errors import StatisticsError
-from cvs_med.statistics.decision import net_benefit
+from cvs_med.statistics.clusters import wilson_by_group
+from cvs_med.statistics.decision import net_benefit, net_benefit_intervals
 
 THRESHOLDS = np.array([0.05, 0.1, 0.5, 0.9])
 
@@ -86,3 +87,42 @@ def test_what_has_no_benefit_is_refused(
 ) -> None:
     with pytest.raises(StatisticsError, match=f"expected .*found {found}"):
         net_benefit(positive, probabilities, thresholds)
+
+
+@given(st.integers(0, 10_000), st.sampled_from([0.05, 0.3, 0.9]))
+def test_the_interval_of_one_kind_alone_is_that_of_its_share(seed: int, threshold: float) -> None:
+    """Where no negative case is treated in any draw, what is left is Wilson's interval of the treated positive ones."""
+    rng = np.random.default_rng(seed)
+    positive, groups = np.arange(400) % 2 == 0, np.arange(400)
+    probabilities = np.where(positive, rng.random(400), 0.0)
+    (found,) = net_benefit_intervals(positive, probabilities, np.array([threshold]), 0.999, groups)
+    share = wilson_by_group(probabilities[positive] >= threshold, groups[positive])
+    # False alarms weigh a thousandth of what they would.
+    lost = 0.001 * threshold / (1 - threshold)
+    assert found.high == pytest.approx(0.999 * share.high, abs=lost)
+    assert found.low == pytest.approx(0.999 * share.low, abs=lost)
+
+
+def test_an_interval_holds_its_estimate_and_never_ends_in_a_point() -> None:
+    positive, groups = np.arange(45) % 3 == 0, np.arange(45) // 2
+    for probabilities in (np.full(45, 0.99), np.full(45, 0.01), positive.astype(float)):
+        found = net_benefit(positive, probabilities, THRESHOLDS, 0.2).method
+        intervals = net_benefit_intervals(positive, probabilities, THRESHOLDS, 0.2, groups)
+        for benefit, interval in zip(found, intervals, strict=True):
+            assert interval.low <= benefit <= interval.high
+            assert interval.high - interval.low > 0.01
+
+
+def test_images_of_one_group_weigh_as_one() -> None:
+    positive = np.arange(40) < 20
+    probabilities = np.repeat(np.arange(20) % 4 / 4 + 0.1, 2)
+    alone, pairs = (
+        net_benefit_intervals(positive, probabilities, np.array([0.5]), 0.3, groups)[0]
+        for groups in (np.arange(40), np.arange(40) // 2)
+    )
+    assert pairs.high - pairs.low > alone.high - alone.low
+
+
+def test_one_group_of_a_kind_has_no_interval() -> None:
+    with pytest.raises(StatisticsError, match="at least two groups"):
+        net_benefit_intervals(np.arange(6) < 2, np.full(6, 0.5), THRESHOLDS, 0.3, np.arange(6) // 2)

@@ -15,6 +15,7 @@ from cvs_med.statistics.bootstrap import Method, cluster_bootstrap
 from cvs_med.statistics.clusters import mean_by_group, wilson_by_group
 from cvs_med.statistics.conformal import calibrate, prediction_sets
 from cvs_med.statistics.cross_validation import corrected_resampled_t
+from cvs_med.statistics.decision import net_benefit_intervals
 from cvs_med.statistics.intervals import Interval, clopper_pearson, wilson
 from cvs_med.statistics.paired import mcnemar_exact, sign_flip_test
 from cvs_med.statistics.roc import auroc, delong, delong_test
@@ -89,6 +90,30 @@ def test_the_difference_of_two_accuracies_is_covered(first: float, second: float
         ]
         found.append(mean_by_group(right[0].astype(float) - right[1], groups).interval)
     assert 0.93 <= _covered(found, first - second) <= 0.97
+
+
+def _net_benefit(apart: float, threshold: float, prevalence: float) -> float:
+    """Simulate probabilities whose normal scores lie `apart` for positive and negative cases."""
+    groups, positive, cut = _sittings(), np.arange(45) % 3 == 0, norm.ppf(threshold)
+    sensitivity, false_alarms = norm.sf(cut - apart / 2), norm.sf(cut + apart / 2)
+    true = prevalence * sensitivity - (1 - prevalence) * threshold / (1 - threshold) * false_alarms
+    found = [
+        net_benefit_intervals(
+            positive, norm.cdf(draw + apart * (positive - 0.5)), np.array([threshold]), prevalence, groups
+        )[0]
+        for draw in _quality(7, 1000, groups, 0.5)
+    ]
+    return _covered(found, true)
+
+
+@pytest.mark.parametrize(("threshold", "prevalence"), [(0.1, 0.33), (0.5, 0.33), (0.3, 0.5)])
+def test_net_benefit_is_covered_where_the_classes_lie_apart(threshold: float, prevalence: float) -> None:
+    assert 0.93 <= _net_benefit(2, threshold, prevalence) <= 0.97
+
+
+@pytest.mark.parametrize(("apart", "threshold", "prevalence"), [(1, 0.1, 0.33), (1, 0.5, 0.33), (2, 0.1, 0.1)])
+def test_the_interval_of_net_benefit_is_careful_elsewhere(apart: float, threshold: float, prevalence: float) -> None:
+    assert _net_benefit(apart, threshold, prevalence) >= 0.95
 
 
 def _bootstrap_accuracy(accuracy: float, method: Method, times: int = 1) -> float:

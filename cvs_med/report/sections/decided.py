@@ -43,7 +43,7 @@ def worth(facts: Facts) -> list[Block]:
     if facts.benefit is None:
         return []
     found = facts.benefit
-    figure = curves.decision(found.curve, found.class_name)
+    figure = curves.decision(found.curve, found.intervals, found.class_name)
     kind = "calibrated by the folds' temperatures" if found.calibrated else "as the networks gave them"
     return [
         Heading(f"Is acting on it worth it, for {found.class_name}?"),
@@ -51,9 +51,11 @@ def worth(facts: Facts) -> list[Block]:
             f"At a stated prevalence of {words.percent(found.curve.prevalence)}, whatever it is among these images. "
             "Who treats from a probability of 10 % on holds one missed patient as bad as nine needless treatments; net "
             "benefit counts the patients found per patient seen, less the needless treatments weighed so. Acting is "
-            "worth it where the line of the method lies above both others. Images of both kinds count as much as they "
-            f"would at that prevalence; the probabilities are {kind}, which learnt from another prevalence. Other "
-            "images than these, of early disease or another camera, have another curve."
+            "worth it where the line of the method lies above both others; it is shown to be where its whole band does "
+            "(95 % at each threshold alone, by groups where they are known). Images of both kinds count as much as "
+            "they would at that prevalence, but those of the other classes among themselves as often as they are here. "
+            f"The probabilities are {kind}, which learnt from another prevalence. Other images than these, of early "
+            "disease or another camera, have another curve."
         ),
         Picture(figure, f"{figure.title}."),
     ]

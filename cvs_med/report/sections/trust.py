@@ -7,6 +7,7 @@ from cvs_med.report.document import Beside, Block, Picture, Section, Table, Text
 from cvs_med.report.facts import Facts
 from cvs_med.report.sections import decided
 from cvs_med.statistics import calibration, selective
+from cvs_med.statistics.clusters import mean_by_group
 from cvs_med.statistics.metrics import proportion
 from cvs_med.statistics.selective import Selection
 from cvs_med.types import Floats, Integers
@@ -40,16 +41,25 @@ def trust(facts: Facts) -> Section:
 
 def _calibrated(facts: Facts, labels: Integers, probabilities: Floats) -> str:
     confidence = float(probabilities.max(axis=1).mean())
-    share = float((probabilities.argmax(axis=1) == labels).mean())
-    manner = "bolder than it is right" if confidence > share else "humbler than it is right"
+    right = probabilities.argmax(axis=1) == labels
+    share, manner = float(right.mean()), _manner(facts, probabilities.max(axis=1), right)
     result = facts.metrics.result
     return (
-        f"The mean confidence is {words.percent(confidence)}, and {words.percent(share)} are right: on the whole the "
-        f"method is {manner}. Brier score {result.brier:.3f} (0 to 2; small is good), expected calibration error "
+        f"The mean confidence is {words.percent(confidence)}, and {words.percent(share)} are right: "
+        f"{manner}. Brier score {result.brier:.3f} (0 to 2; small is good), expected calibration error "
         f"{result.calibration_error:.3f} over 5 bins of about equally many, which is above 0 by chance alone. The "
         "curves show the probabilities as the networks gave them: nothing was fitted to the test images, and the "
         "folds' networks, each with a scale of its own, stand in one figure."
     )
+
+
+def _manner(facts: Facts, confidences: Floats, right: np.typing.NDArray[np.bool_]) -> str:
+    """Say whether confidence and accuracy differ by more than chance allows."""
+    groups = np.array([p.unit for p in facts.predictions])
+    found = mean_by_group(confidences - right, groups).interval if np.unique(groups).size > 1 else None
+    if found is None or found.low <= 0 <= found.high:
+        return "that the method is bolder or humbler than it is right is not shown"
+    return f"on the whole the method is {'bolder' if found.low > 0 else 'humbler'} than it is right"
 
 
 def _abstaining(facts: Facts, confidences: Floats, right: np.typing.NDArray[np.bool_]) -> str:
