@@ -14,7 +14,7 @@ from statistics import fmean
 
 from cvs_med import sweep_table
 from cvs_med.errors import CvsMedError, RunError
-from cvs_med.evaluation import DatasetCard, Folds, measure_run, read_json
+from cvs_med.evaluation import Folds, measure_run, read_card, read_json
 from cvs_med.protocol import Protocol, load
 from cvs_med.reported import Annotation
 from cvs_med.sweep_data import Draw
@@ -39,8 +39,8 @@ class Cost:
         run: name of the run folder.
         method: as the run names it.
         samples: images of each class; of a cross-validation `fold`, the mean training part of a fold.
-        labels: images whose class is learnt from.
-        masks: masks that a person draws.
+        labels: images whose class is learnt from; mean over the seeds of a sweep or the folds of a cross-validation.
+        masks: masks that a person draws; likewise.
         annotation_seconds: what a person needs for both.
         accuracy: mean, in percent.
         training_seconds: mean over trainings; that of a network which propagated masks is not in it.
@@ -73,7 +73,7 @@ def dataset_of(run: Path) -> str:
     """
     if _is_sweep(run):
         return sweep_table.read(run).dataset
-    return read_json(run / "dataset.json", DatasetCard).name
+    return read_card(run).name
 
 
 def one_dataset(runs: Sequence[Path]) -> str:
@@ -111,7 +111,7 @@ def costs(run: Path, price: Seconds) -> list[Cost]:
     """List what every row of a sweep, or a cross-validation, cost and reached.
 
     Raises:
-        RunError: a file is missing or damaged.
+        RunError: a file is missing or damaged, or a cross-validation learnt from images that it does not count.
     """
     if _is_sweep(run):
         table = sweep_table.read(run)
@@ -141,11 +141,11 @@ def _is_sweep(run: Path) -> bool:
 
 def _of_row(run: Path, table: SweepTable, row: Row, price: Seconds) -> Cost:
     cells = [run / Cell(row.method, row.samples, seed).folder for seed in range(len(row.right))]
-    draw = read_json(cells[0] / "draw.json", Draw)
+    draws = [read_json(cell / "draw.json", Draw) for cell in cells]
     protocol = load(str(run / folder_of(row.method) / "protocol.yaml"))
-    labels = len(draw.train) + draw.propagated_labels
-    drawn = len(draw.train) if draw.propagated_from is None else draw.propagated_from
-    masks = drawn if protocol.has_map else 0
+    # The network that made masks may have learnt from the images of one seed's draw and from few of another's.
+    labels = fmean(len(draw.train) + draw.propagated_labels for draw in draws)
+    masks = fmean(map(_masks, draws)) if protocol.has_map else 0
     return Cost(
         dataset=table.dataset,
         run=run.resolve().name,
@@ -159,15 +159,25 @@ def _of_row(run: Path, table: SweepTable, row: Row, price: Seconds) -> Cost:
     )
 
 
+def _masks(draw: Draw) -> int:
+    return len(draw.train) if draw.propagated_from is None else draw.propagated_from
+
+
 def _of_folds(run: Path, price: Seconds) -> Cost:
     measured, folds = measure_run(run), read_json(run / "folds.json", Folds).folds
     cases = sum(map(len, folds))
     labels = cases - cases / len(folds)
     protocols = [load(str(file)) for file in sorted(run.glob("candidates/*/protocol.yaml")) or [run / "protocol.yaml"]]
+    if any(protocol.also_train for protocol in protocols):
+        found = "one that learnt from other folders too (also_train)"
+        raise RunError(f"{run}: expected a run that learnt from {cases} images of its own, found {found}, whose labels "
+                       "and masks it does not count. Leave it out.")  # fmt: skip
     # A protocol that was not chosen in the end was still trained inside, on masks if it has a map.
     masks = labels if any(protocol.has_map for protocol in protocols) else 0
+    if measured.masks:
+        masks = fmean(measured.masks.given)
     return Cost(
-        dataset=read_json(run / "dataset.json", DatasetCard).name,
+        dataset=read_card(run).name,
         run=run.resolve().name,
         method=measured.method,
         samples="fold",

@@ -60,15 +60,17 @@ def run_one(run: Prepared, folder: RunFolder, number: int) -> Answered:
     choice = choose(run.setups, inside, number, train) if ONLY not in run.setups else None
     name = choice.chosen if choice else ONLY
     setup = run.setups[name]
-    setup.observer.stage(f"Fold {number + 1} of {len(run.parts)}: {len(train)} to learn from, {len(test)} to test")
+    title = f"Fold {number + 1} of {len(run.parts)}"
+    inner = None
+    # Before the fold is called done: whoever finds it done finds these too.
+    if setup.protocol.inner.decides:
+        setup.observer.stage(f"{title}: what its training part decides for its {len(test)} to test")
+        inner = inner_answers(setup, inside / name, number, train)
+    setup.observer.stage(f"{title}: {len(train)} to learn from, {len(test)} to test")
     taught = setup
     if setup.protocol.masks.per_class and not folder.done(number):
         taught = few_masks.taught(setup, folder.fold(number), number, train)
     predictions, rows = run_fold(setup, folder.fold(number), number, train, test, taught)
-    inner = None
-    if setup.protocol.inner.decides:
-        setup.observer.stage(f"Fold {number + 1}: what its training part decides for these")
-        inner = inner_answers(setup, inside / name, number, train)
     return Answered(predictions, rows, choice, inner)
 
 

@@ -10,6 +10,7 @@ from cvs_med.prediction import ensemble, gate_file
 from cvs_med.prediction.gates import FalseAlarms
 from cvs_med.propagation import few_masks
 from cvs_med.protocol import Protocol
+from cvs_med.report.markdown import escape
 from cvs_med.setup import Machine, Observer, prepare
 from cvs_med.statistics.metrics import Proportion
 from cvs_med.tables import write_bytes
@@ -90,15 +91,19 @@ def card(network: ensemble.Ensemble, expected: RunMetrics, alarms: FalseAlarms) 
     others = " and on images of other folders, see below" if network.protocol.also_train else ""
     few = network.protocol.masks.per_class
     learnt = [f"Masks of {few} cases a class were learnt from; those of the others were made by a network.", ""]
-    sensitivities = [f"| {c.name} | {_share(c.sensitivity)} | {_share(c.specificity)} |" for c in result.classes]
+    names = [escape(name) for name in data.class_names]
+    sensitivities = [
+        f"| {name} | {_share(found.sensitivity)} | {_share(found.specificity)} |"
+        for name, found in zip(names, result.classes, strict=True)
+    ]
     baselines = [f"- {name}: accuracy {_share(metrics.accuracy)}" for name, metrics in expected.baselines.items()]
     return "\n".join(
         [
-            f"# {data.title}: {expected.method}, {network.protocol.network.backbone}",
+            f"# {escape(data.title)}: {expected.method}, {network.protocol.network.backbone}",
             "",
             "For research; not a medical device.",
             "",
-            f"One network, trained on all {data.cases} cases{others}. It tells {', '.join(data.class_names)}.",
+            f"One network, trained on all {data.cases} cases{others}. It tells {', '.join(names)}.",
             "",
             *(learnt if few else []),
             "## Expected performance",
@@ -125,9 +130,9 @@ def card(network: ensemble.Ensemble, expected: RunMetrics, alarms: FalseAlarms) 
             *_abstains(network, expected),
             "## Data",
             "",
-            f"{data.citation} Licence: {data.licence}.",
+            f"{escape(data.citation)} Licence: {escape(data.licence)}.",
             "",
-            *(f"- {note}" for note in data.notes),
+            *(f"- {escape(note)}" for note in data.notes),
             "",
         ]
     )

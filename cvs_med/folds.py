@@ -96,7 +96,8 @@ def train_network(
     except (RuntimeError, MemoryError) as error:
         if not smaller_batch.is_out_of_memory(error):
             raise
-        said = smaller_batch.halve(protocol, folder, len(train), folder / checkpoints.FILE, error)
+        state = folder / checkpoints.FILE
+        said = smaller_batch.halve(protocol, folder, len(train), state, error, setup.devices)
     # Outside of the block above, whose error holds on to the network and the batch that were too much.
     setup.observer.stage(said)
     return train_network(setup, folder, number, train, shares)

@@ -82,6 +82,7 @@ class Repeats:
         baselines: of each baseline.
         mistaken: the method's, most often wrong first.
         decided: None where nothing was decided inside the training parts.
+        groups_parted: whether groups are known and the folds may part them; the intervals are then too narrow.
     """
 
     method: str
@@ -92,6 +93,7 @@ class Repeats:
     baselines: dict[str, Repeated]
     mistaken: tuple[Mistaken, ...]
     decided: RepeatedDecisions | None = None
+    groups_parted: bool = False
 
     @property
     def compared(self) -> list[tuple[str, Repeated]]:
@@ -124,14 +126,27 @@ def unfinished(protocol: Protocol, out: Path, count: int) -> Iterator[tuple[Prot
     """Give the protocol and the folder of every repeat that is not finished; see `repeat`.
 
     Raises:
-        RunError: a finished one is of another protocol.
+        RunError: a finished one is of another protocol, or the folder is that of a single run.
     """
+    if (out / "protocol.yaml").exists():
+        raise RunError(f"{out}: expected a folder for repeats, found that of a single run. Name another --out.")
     first = protocol.splits.seed
     for seed in range(first, first + count):
         splits = protocol.splits.model_copy(update={"seed": seed})
         one, folder = protocol.model_copy(update={"splits": splits}), out / f"seed-{seed}"
         if not _finished(folder, one):
             yield one, folder
+
+
+def require_single(out: Path) -> None:
+    """See that a folder, which may be missing, is not one of repeats.
+
+    Raises:
+        RunError: it is.
+    """
+    if (out / _SUMMARY).exists() or any(out.glob("seed-*/protocol.yaml")):
+        raise RunError(f"{out}: expected a folder for a single run, found one of repeats. Name another --out, or ask "
+                       "with --repeats for what is there.")  # fmt: skip
 
 
 def runs_in(folder: Path) -> list[Path]:
@@ -169,6 +184,7 @@ def summarise(out: Path, seeds: Sequence[int]) -> Repeats:
         baselines={name: _over([each.baselines[name] for each in measured]) for name in first.baselines},
         mistaken=_mistaken(runs, first),
         decided=_decided([each.decided for each in measured if each.decided]),
+        groups_parted=first.result.by_group is not None and first.splits != "grouped",
     )
 
 

@@ -127,7 +127,7 @@ def claim(file: Path, protocol: Protocol, *, begun: bool) -> None:
         return
     found = file.read_text(encoding="utf-8")
     # The text may be of a version that had fewer fields; what it leaves out is the default.
-    if found != text and not _is(file, protocol):
+    if found != text and _filled(file) != text:
         lines = difflib.unified_diff(found.splitlines(), text.splitlines(), "in the folder", "asked for", "", "", 1, "")
         raise RunError(
             f"{file.parent} holds a run of another protocol, and results of two are never mixed:\n"
@@ -136,10 +136,11 @@ def claim(file: Path, protocol: Protocol, *, begun: bool) -> None:
         )
 
 
-def _is(file: Path, protocol: Protocol) -> bool:
+def _filled(file: Path) -> str | None:
+    """Write a protocol file with all its defaults and its own order, by which ties between candidates are broken."""
     with suppress(ProtocolError):
-        return protocols.load(str(file)) == protocol
-    return False
+        return protocols.dump(protocols.load(str(file)))
+    return None
 
 
 def changed(path: Path, name: str) -> RunError:

@@ -232,7 +232,7 @@ def require_masks(cases: Sequence[Case]) -> None:
             "a mask for every case, for a method with a map",
             f"none for {len(without)} of {len(cases)} ({named})",
             "Draw them, have those of each training part made from a few with `cvs-med cv --masked-per-class 5`, have "
-            "all made with `cvs-med propagate`, or ask for a method without a map, `--method classification`.",
+            "all made with `cvs-med propagate`, or ask for a method without a map, such as classification.",
         )
 
 

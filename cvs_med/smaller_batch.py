@@ -19,7 +19,7 @@ FILE = "batch.json"
 """Lies beside a training whose batch was halved."""
 
 _FEWEST = 2
-"""Images of a batch that batch norm can learn from whatever the size of its maps."""
+"""Images of a batch, on each device, that batch norm can learn from whatever the size of its maps."""
 
 
 class Halved(BaseModel):
@@ -47,18 +47,20 @@ def is_out_of_memory(error: BaseException) -> bool:
     )
 
 
-def halve(protocol: Protocol, folder: Path, cases: int, checkpoint: Path, error: BaseException) -> str:
-    """Halve the batch of the training in this folder, and say so.
+def halve(
+    protocol: Protocol, folder: Path, cases: int, checkpoint: Path, error: BaseException, devices: int = 1
+) -> str:
+    """Halve the batch of the training in this folder, to what its devices can share evenly, and say so.
 
     Raises:
         RunError: the protocol does not allow it, or the batch cannot be halved any more.
     """
     size = min(protocol.training.batch_for(cases), cases)
-    half = size // 2
+    half = size // 2 // devices * devices
     found = f"{folder}: expected memory for a batch of {size}, found: {str(error).splitlines()[0].rstrip('.')}."
-    if not protocol.training.halve_batch or half < _FEWEST:
+    if not protocol.training.halve_batch or half < _FEWEST * devices:
         remedy = "Free some memory, and the same command goes on; or ask, with another --out, for a smaller images.size"
-        if half >= _FEWEST:
+        if half >= _FEWEST * devices:
             remedy += f", for training.batch_size={half}, or for training.halve_batch=true"
         raise RunError(f"{found} {remedy}.") from error
     asked = read_json(folder / FILE, Halved).asked if (folder / FILE).exists() else size

@@ -16,6 +16,9 @@ Samples: TypeAlias = Annotated[int, Field(ge=1)] | Literal["full"]
 """Training images of each class; `full` is the whole train part."""
 
 
+_AUGMENTATIONS = {"paper": "as in each method's protocol", "same": "one for all methods"}
+
+
 class Row(BaseModel):
     """One method with one number of samples per class.
 
@@ -96,7 +99,7 @@ class SweepTable(BaseModel):
         tested = " or ".join(map(str, sorted({row.tested for row in self.rows})))
         return (
             f"{self.dataset}, {self.backbone}: accuracy in % on {tested} test images, mean (least to largest over the "
-            f"seeds); augmentation: {self.augmentation}"
+            f"seeds); augmentation: {_AUGMENTATIONS.get(self.augmentation, self.augmentation)}"
         )
 
     def grid(self) -> tuple[list[str], list[list[str]]]:

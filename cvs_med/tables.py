@@ -88,6 +88,11 @@ def write_bytes(path: Path, content: bytes) -> None:
         raise
 
 
+def harmless(text: str) -> str:
+    """Keep a spreadsheet from taking a text for a formula, for tables that no program of ours reads back."""
+    return f"'{text}" if text[:1] in tuple("=+-@\t\r") else text
+
+
 def write_predictions(path: Path, predictions: Sequence[Prediction], class_names: Sequence[str]) -> None:
     """Write predictions.csv: one row per case, classes by name, probabilities to the last bit."""
     rows = (

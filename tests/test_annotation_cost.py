@@ -29,7 +29,8 @@ def run(tmp_path: Path) -> Path:
             cell = tmp_path / "run" / Cell(name, 5, seed).folder
             cell.mkdir(parents=True)
             draw = {"train": [f"c{n}" for n in range(50)], "test": [], "masks": "", "propagated_from": learnt}
-            draw["propagated_labels"] = 50 if learnt else 0
+            # The first draw is all among the images that the network had learnt which made the masks.
+            draw["propagated_labels"] = 50 * seed if learnt else 0
             (cell / "draw.json").write_text(json.dumps(draw))
             (cell / "history.csv").write_text(f"epoch,loss,seconds\n1,0.5,{seconds}.000\n2,0.4,{seed}.500\n")
         protocol = f"dataset: cifar10\nmethod: {name.split('(')[0]}\n".encode()
@@ -43,9 +44,9 @@ def test_labels_and_masks_cost_what_was_published(run: Path) -> None:
     by_hand, propagated, plain = annotation_cost.costs(run, CIFAR10)
     assert (by_hand.labels, by_hand.masks) == (50, 50)
     assert by_hand.annotation_seconds == pytest.approx(50 * 3.5 + 50 * 29.52)
-    # Half of the images that Seg-10 had learnt are none of the fifty: their classes were given too.
-    assert (propagated.labels, propagated.masks) == (100, 100)
-    assert propagated.annotation_seconds == pytest.approx(100 * 3.5 + 100 * 29.52)
+    # Of one draw all had been learnt by the network that made the masks; of the other none, and their classes cost too.
+    assert (propagated.labels, propagated.masks) == (75, 100)
+    assert propagated.annotation_seconds == pytest.approx(75 * 3.5 + 100 * 29.52)
     assert (plain.masks, plain.annotation_seconds) == (0, 175)
     assert [each.accuracy for each in (by_hand, propagated, plain)] == [60, 60, 60]
     assert [each.training_seconds for each in (by_hand, propagated, plain)] == [31, 21, 11]
@@ -82,6 +83,23 @@ def test_a_cross_validation_costs_the_training_part_of_a_fold(
     assert annotation_cost.one_dataset([tmp_path / "cv"]) == "phantom"
 
 
+def test_only_masks_that_a_person_draws_cost(cross_validate: Callable[..., object], tmp_path: Path) -> None:
+    cross_validate(tmp_path / "cv", "masks.per_class=1")
+    (found,) = annotation_cost.costs(tmp_path / "cv", Seconds(2, 10))
+    assert (found.labels, found.masks) == (6, 3)
+    assert found.annotation_seconds == 42
+
+
+def test_images_that_a_run_does_not_count_are_not_passed_over(
+    cross_validate: Callable[..., object], tmp_path: Path
+) -> None:
+    cross_validate(tmp_path / "cv")
+    protocol = tmp_path / "cv" / "protocol.yaml"
+    protocol.write_text(protocol.read_text().replace("also_train: []", "also_train: [other]"))
+    with pytest.raises(RunError, match="expected a run that learnt from 9 images of its own, found one that learnt"):
+        annotation_cost.costs(tmp_path / "cv", Seconds(2, 10))
+
+
 def test_runs_of_several_data_sets_are_refused(run: Path, tmp_path: Path) -> None:
     other = sweep_table.read(run).model_copy(update={"dataset": "mnist"})
     (tmp_path / "other").mkdir()
@@ -107,7 +125,7 @@ def test_tables_hold_every_number(run: Path) -> None:
     assert all(len(row) == len(header) for row in rows)
     lines = annotation_cost.to_csv(found).splitlines()
     assert lines[0] == ",".join(annotation_cost.HEADER)
-    assert lines[2].split(",")[2:6] == ["cvs(seg-10)", "5", "100", "100"]
+    assert lines[2].split(",")[2:6] == ["cvs(seg-10)", "5", "75.0", "100.0"]
 
 
 def test_the_figure_is_drawn_and_told_in_words(run: Path, tmp_path: Path) -> None:
@@ -115,7 +133,7 @@ def test_the_figure_is_drawn_and_told_in_words(run: Path, tmp_path: Path) -> Non
     write_bytes(tmp_path / "cost.png", figure.png)
     with Image.open(tmp_path / "cost.png") as picture:
         assert picture.width > picture.height > 100
-    assert "run: cvs(seg-10), 5: 60.00 % for 0.92 h" in figure.alt
+    assert "run: cvs(seg-10), 5: 60.00 % for 0.89 h" in figure.alt
 
 
 def test_a_single_probe_without_training_is_drawn_too() -> None:

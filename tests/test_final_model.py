@@ -1,15 +1,18 @@
 import shutil
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import torch
 from click.testing import CliRunner
 
+from cvs_med import final_model
 from cvs_med.cli import main
 from cvs_med.decisions import Abstention, Decided, Decision, Decisions
 from cvs_med.evaluation import measure_run
 from cvs_med.prediction import ensemble, gate_file
+from cvs_med.prediction.gates import FalseAlarms
 from cvs_med.tables import read_predictions
 
 
@@ -58,6 +61,17 @@ def test_a_final_model_abstains_as_its_cross_validation_decided(
     rule = ensemble.read(out, device=torch.device("cpu")).abstention
     assert rule is not None
     assert rule == both
+
+
+def test_no_name_is_a_mark_in_the_card(cross_validation: Path, phantom_folder: Path, tmp_path: Path) -> None:
+    out = tmp_path / "model"
+    assert train(cross_validation, phantom_folder, out)[0] == 0
+    network, expected = ensemble.read(out, device=torch.device("cpu")), measure_run(cross_validation)
+    names = ("a|b", "<img src=x>", "*c*")
+    odd = replace(network, card=network.card.model_copy(update={"class_names": names, "title": "[t](http://x)"}))
+    text = final_model.card(odd, expected, FalseAlarms(0, 0, 0, 9))
+    assert r"It tells a\|b, \<img src=x\>, \*c\*." in text
+    assert r"# \[t\](http://x)" in text
 
 
 def test_a_cross_validation_of_something_else_is_refused(

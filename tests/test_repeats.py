@@ -13,7 +13,7 @@ from cvs_med.comparison import compare
 from cvs_med.decisions import Decided, Decisions
 from cvs_med.errors import RunError
 from cvs_med.protocol import Protocol, dump
-from cvs_med.repeats import repeat, runs_in
+from cvs_med.repeats import repeat, require_single, runs_in
 from cvs_med.report.repeats import show
 from cvs_med.tables import read_predictions, write_predictions
 from cvs_med.types import Prediction
@@ -145,6 +145,17 @@ def test_another_protocol_is_not_mixed_in(tmp_path: Path) -> None:
     repeat(asked(), tmp_path, 2, Runner())
     with pytest.raises(RunError, match="holds a run of another protocol"):
         repeat(asked("probe"), tmp_path, 2, Runner())
+
+
+def test_repeats_and_a_single_run_never_share_a_folder(tmp_path: Path) -> None:
+    Runner()(asked(), tmp_path / "single")
+    with pytest.raises(RunError, match="expected a folder for repeats, found that of a single run"):
+        repeat(asked(), tmp_path / "single", 2, Runner())
+    require_single(tmp_path / "single")
+    require_single(tmp_path / "none")
+    repeat(asked(), tmp_path / "many", 2, Runner())
+    with pytest.raises(RunError, match="expected a folder for a single run, found one of repeats"):
+        require_single(tmp_path / "many")
 
 
 def test_a_folder_of_repeats_is_one_method_of_a_comparison(tmp_path: Path) -> None:

@@ -52,6 +52,20 @@ def test_another_protocol_is_refused_with_a_diff(tmp_path: Path) -> None:
     assert (tmp_path / "protocol.yaml").read_bytes() == before
 
 
+def test_candidates_in_another_order_are_another_run(tmp_path: Path) -> None:
+    """Ties between them are broken by their order."""
+    orders = [{"a": "1" * 64, "b": "2" * 64}, {"b": "2" * 64, "a": "1" * 64}]
+    first, second = (
+        PROTOCOL.model_copy(update={"inner": PROTOCOL.inner.model_copy(update={"select": order})}) for order in orders
+    )
+    with opened(tmp_path, first):
+        (tmp_path / "folds.json").write_text("{}")
+    with opened(tmp_path, first):
+        pass
+    with pytest.raises(RunError, match="holds a run of another protocol"), opened(tmp_path, second):
+        pytest.fail("it was opened")
+
+
 def test_a_run_that_never_began_does_not_keep_its_folder(tmp_path: Path) -> None:
     with opened(tmp_path, load("hrf", ["network.weights=misspelt.pth"])):
         pass

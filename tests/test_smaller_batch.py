@@ -9,6 +9,7 @@ import torch
 from cvs_med import smaller_batch
 from cvs_med.batches import Batch, PhotographBatches
 from cvs_med.errors import RunError
+from cvs_med.protocol import load
 
 Run = Callable[..., object]
 
@@ -80,6 +81,19 @@ def test_a_batch_of_two_is_not_halved(cross_validate: Run, tmp_path: Path, monke
     settings = (*TINY, "training.batch_size=4", "training.halve_batch=true")
     with pytest.raises(RunError, match=r"a batch of 2, found: CUDA out of memory\. Free some memory"):
         cross_validate(tmp_path / "run", *settings)
+
+
+def test_a_halved_batch_is_one_that_its_devices_can_share(tmp_path: Path) -> None:
+    def halved(asked: int, devices: int) -> int:
+        settings = [f"training.batch_size={asked}", "training.halve_batch=true"]
+        folder = tmp_path / f"{asked}-{devices}"
+        folder.mkdir()
+        smaller_batch.halve(load("phantom", settings), folder, 100, folder / "state", MemoryError("none"), devices)
+        return smaller_batch.settled(load("phantom", settings), folder).training.batch_size
+
+    assert [halved(18, devices) for devices in (1, 2, 3)] == [9, 8, 9]
+    with pytest.raises(RunError, match="a batch of 6, found: none"):
+        halved(6, 2)
 
 
 def test_other_errors_are_not_taken_for_it() -> None:

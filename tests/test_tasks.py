@@ -41,6 +41,28 @@ def contents(out: Path) -> dict[str, bytes]:
     return {str(path.relative_to(out)): path.read_bytes() for path in files}
 
 
+def test_a_fold_that_is_done_has_all_that_its_training_part_was_asked(
+    phantom_folder: Path, small: tuple[str, ...], tmp_path: Path
+) -> None:
+    """Whoever is killed between the two does not leave the inner trainings to the command that sums up."""
+    asked = protocol.load("phantom", [*small, *FROZEN, "method=probe", "inner.calibrate=true"])
+    machine, runs = Machine(tmp_path / "cache", "cpu", 1), [(asked, tmp_path / "run")]
+    with tasks.folds(runs, data_dir=phantom_folder, machine=machine, observer=Silent()) as found:
+        seen: list[bool] = []
+
+        class Watching(Silent):
+            def stage(self, text: str) -> None:
+                seen.append((found[0].place / "predictions.csv").exists())
+
+            def counted(self, done: int, total: int) -> None:
+                seen.append((found[0].place / "predictions.csv").exists())
+
+        found[0].run(Watching())
+    assert (found[0].place / "predictions.csv").exists()
+    assert seen
+    assert not any(seen)
+
+
 @pytest.mark.parametrize("settings", [(), FROZEN], ids=["whole network", "frozen encoder"])
 def test_folds_computed_apart_in_any_order_are_those_of_one_command(
     phantom_folder: Path,

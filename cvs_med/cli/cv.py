@@ -128,6 +128,10 @@ def cv(
     else:
         resolved = load_protocol(protocol or asked.usual(dataset, device), settings)
     folder = out or asked.folder(resolved, data_dir, repeated=repeats is not None)
+    if not repeats:
+        from cvs_med.repeats import require_single
+
+        require_single(folder)
     gpus = spread.gpus(gpus_per_task, device)
     spread.require_one_way(address, devices)
     keep_memory()
@@ -176,8 +180,11 @@ def _tracked(
     """Give the observer, and where tracking is asked for, one that tracks too."""
     if kind is None:
         return nullcontext(observer)
+    from cvs_med import run_folder
     from cvs_med.tracking import tracked
 
+    with run_folder.opened(run, protocol):
+        pass  # A folder of another run is refused before a tracker leaves anything in it.
     return tracked(kind, place, run, protocol, observer)
 
 

@@ -1,6 +1,6 @@
 """From predictions.csv to metrics with intervals; no network is needed, so any run can be evaluated again."""
 
-from cvs_med.evaluation.files import DatasetCard, Folds, read_json, read_method
+from cvs_med.evaluation.files import DatasetCard, Folds, read_card, read_json, read_method
 from cvs_med.evaluation.measures import evaluate
 from cvs_med.evaluation.result import (
     INTERVAL_CAVEAT,
@@ -19,6 +19,6 @@ from cvs_med.tables import read_predictions, write_predictions
 
 __all__ = [
     "INTERVAL_CAVEAT", "Balance", "ClassMetrics", "DatasetCard", "FoldMetrics", "Folds", "GroupedAccuracy", "MadeMasks",
-    "Metrics", "RunMetrics", "Siblings", "Spread", "evaluate", "evaluate_run", "measure_run", "read_json",
-    "read_method", "read_predictions", "write_predictions",
+    "Metrics", "RunMetrics", "Siblings", "Spread", "evaluate", "evaluate_run", "measure_run", "read_card",
+    "read_json", "read_method", "read_predictions", "write_predictions",
 ]  # fmt: skip

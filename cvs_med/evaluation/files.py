@@ -62,6 +62,18 @@ def read_json(path: Path, kind: type[T]) -> T:
         raise RunError(f"{path}: {error}. Run the experiment again to have it written.") from error
 
 
+def read_card(run: Path) -> DatasetCard:
+    """Read what a run knows of its data set.
+
+    Raises:
+        RunError: the folder is one of repeats, or the file is missing or damaged.
+    """
+    if (run / "repeats.json").exists():
+        seeds = ", ".join(sorted(folder.name for folder in run.glob("seed-*")))
+        raise RunError(f"{run}: expected the folder of a single run, found one of repeats. Name one of its: {seeds}.")
+    return read_json(run / "dataset.json", DatasetCard)
+
+
 def read_method(run: Path) -> str:
     """Name the method that protocol.yaml asked for: `selected` where each fold chose one.
 

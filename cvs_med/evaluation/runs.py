@@ -7,7 +7,7 @@ from pathlib import Path
 
 from cvs_med.errors import RunError
 from cvs_med.evaluation import decided
-from cvs_med.evaluation.files import DatasetCard, Folds, Selected, read_json, read_method
+from cvs_med.evaluation.files import Folds, Selected, read_card, read_json, read_method
 from cvs_med.evaluation.made_masks import made_masks
 from cvs_med.evaluation.maps import centreline_overlaps
 from cvs_med.evaluation.measures import balance, by_fold, evaluate, spread
@@ -35,9 +35,9 @@ def measure_run(run: Path) -> RunMetrics:
     """Measure the method and every baseline of a run folder from its tables alone, and write nothing.
 
     Raises:
-        RunError: a file is missing or damaged, or a table does not fit folds.json.
+        RunError: a file is missing or damaged, a table does not fit folds.json, or the folder is one of repeats.
     """
-    dataset = read_json(run / "dataset.json", DatasetCard)
+    dataset = read_card(run)
     names = dataset.class_names
     folds = read_json(run / "folds.json", Folds)
     chosen = run / "selection.json"

@@ -18,7 +18,7 @@ from scipy.special import entr
 
 from cvs_med.errors import RunError
 from cvs_med.prediction.opinion import Opinion
-from cvs_med.tables import write_bytes
+from cvs_med.tables import harmless, write_bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,5 +172,5 @@ def _append(stream: IO[str], text: str) -> None:
 
 def _csv_line(cells: Sequence[str]) -> str:
     stream = io.StringIO(newline="")
-    csv.writer(stream, lineterminator="\n").writerow(cells)
+    csv.writer(stream, lineterminator="\n").writerow(map(harmless, cells))
     return stream.getvalue()

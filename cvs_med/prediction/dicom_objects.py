@@ -5,6 +5,7 @@ written only where they are asked for, for DICOM sources alone; nothing else tha
 No words of pydicom's or highdicom's, which may quote an element, are passed on.
 """
 
+import hashlib
 import io
 import logging
 import warnings
@@ -148,7 +149,7 @@ def _segmentation(image: Any, labels: Array, origin: Origin) -> Any:  # noqa: AN
         segmentation_type=highdicom.seg.SegmentationTypeValues.BINARY,
         segment_descriptions=segments,
         series_description="Derived label map; for research",
-        **_identified(image, origin, "segmentation", 900),
+        **_identified(image, origin, "segmentation", 900, labels.tobytes()),
     )
     if not measured and "PixelMeasuresSequence" in made.SharedFunctionalGroupsSequence[0]:
         del made.SharedFunctionalGroupsSequence[0].PixelMeasuresSequence
@@ -177,7 +178,7 @@ def _report(image: Any, row: Row, origin: Origin) -> Any:  # noqa: ANN401 - see 
     from highdicom import sr
     from pydicom.sr.codedict import codes
 
-    identified = _identified(image, origin, "report", 901)
+    identified = _identified(image, origin, "report", 901, repr((row.derived, row.probabilities)).encode())
     device = sr.DeviceObserverIdentifyingAttributes(uid=_uid(origin.identity), name="cvs-med")
     observer = sr.ObserverContext(observer_type=codes.DCM.Device, observer_identifying_attributes=device)
     names = list(enumerate(origin.class_names, start=1))
@@ -221,12 +222,23 @@ def _code(number: int, name: str) -> Any:  # noqa: ANN401 - see `source`
     return CodedConcept(f"class-{number}", _SCHEME, name[:64])
 
 
-def _identified(image: Any, origin: Origin, kind: str, series: int) -> dict[str, Any]:  # noqa: ANN401 - see `source`
-    """Name a new object; the same source and networks give the same names, so that an archive keeps it once."""
+def _identified(
+    image: Any,  # noqa: ANN401 - see `source`
+    origin: Origin,
+    kind: str,
+    series: int,
+    answer: bytes,
+) -> dict[str, Any]:
+    """Name a new object.
+
+    The same answer to the same source by the same networks has the same name, so that an archive keeps it once; another
+    answer, as another precision or version may give, never has.
+    """
+    made = (origin.identity, *origin.class_names, version("cvs-med"), hashlib.sha256(answer).hexdigest())
     return {
         "series_instance_uid": _uid(image.SeriesInstanceUID, origin.identity, kind),
         "series_number": series,
-        "sop_instance_uid": _uid(image.SOPInstanceUID, origin.identity, kind),
+        "sop_instance_uid": _uid(image.SOPInstanceUID, kind, *made),
         "instance_number": 1,
         "manufacturer": "cvs-med",
         "manufacturer_model_name": "cvs-med",

@@ -24,12 +24,17 @@ def _data(facts: Facts) -> dict[str, str]:
         "size": f"{facts.cases} images ({counts}); none was left out by the run. {known}",
         "missing": "None among the images of the run; what was left out before it is not known.",
         "reference": f"The label that came with each image: {words.listed(facts.metrics.class_names)}.",
-        "masks": facts.masks or "",
+        "masks": _masks(facts),
         "folds": f"{len(folds.folds)} {folds.kind} folds, seed {folds.seed}; each image tested once (folds.json).",
         "groups": f"{apart}. {words.siblings(facts.metrics.result)}".strip(),
         "siblings": words.siblings(facts.metrics.result),
         "balance": f"Nothing was resampled; balanced accuracy is given beside accuracy. Images: {counts}.",
     }
+
+
+def _masks(facts: Facts) -> str:
+    found = facts.metrics.masks
+    return " ".join(filter(None, (words.made_masks(found) if found else "", facts.masks)))
 
 
 def _method(facts: Facts) -> dict[str, str]:
@@ -40,7 +45,7 @@ def _method(facts: Facts) -> dict[str, str]:
     trained = facts.metrics.method != "probe"
     augmentation = {name: value for name, value in _part(settings, "augmentation").items() if value}
     return {
-        "method": f"Deep learning: {words.method(facts.metrics.method)}.",
+        "method": f"{'Deep learning' if trained else 'Machine learning'}: {words.method(facts.metrics.method)}.",
         "preparation": f"Cropped by {images.get('crop')}, resized to {side} x {side} pixels." if side else "",
         "model": _model(facts, network),
         "weights": f"{network.get('weights')}".replace("\\", "/").rpartition("/")[2] if network else "",
@@ -51,7 +56,8 @@ def _method(facts: Facts) -> dict[str, str]:
         "recalibration": _recalibration(facts),
         "explanation": _EXPLAINED if facts.explained else "",
         "protocol": "protocol.yaml in the run's folder, with everything resolved.",
-        "availability": "Weights of every fold, protocol, folds and answers are in the run's folder.",
+        "availability": f"{'Weights of every fold, protocol' if trained else 'Protocol'}, folds and answers are in the "
+        "run's folder.",
     }
 
 
@@ -71,7 +77,12 @@ def _model(facts: Facts, network: Mapping[str, Any]) -> str:
 def _selection(facts: Facts) -> str:
     if facts.metrics.selected:
         return "Each fold chose one protocol by cross-validation inside its training part (selection.json)."
-    return "The model of the last epoch; no choice was made on test images." if facts.losses else ""
+    if not facts.losses:
+        return ""
+    return (
+        "The model of the last epoch. This run made no choice by its test images; how its protocol was found, it "
+        "cannot know."
+    )
 
 
 def _threshold(facts: Facts) -> str:
@@ -124,7 +135,8 @@ def _results(facts: Facts) -> dict[str, str]:
     return {
         "measures": "Accuracy, balanced accuracy, sensitivity, specificity, AUROC per fold, Brier score, calibration "
         "error, risk and coverage; Dice where there are reference masks.",
-        "uncertainty": f"95 % Wilson intervals; paired sign-flip tests by group, Holm. {facts.metrics.interval_caveat}",
+        "uncertainty": f"95 % Wilson intervals{_by_group(facts)}; paired sign-flip tests by group, Holm. "
+        f"{facts.metrics.interval_caveat}",
         "performance": f"{words.sentence(result.accuracy)} right; mean AUROC of the folds "
         f"{words.number(result.mean_auroc)}. {words.beside_baselines(facts.metrics, facts.differences)}".strip(),
         "classes": f"{classes}.",
@@ -134,6 +146,10 @@ def _results(facts: Facts) -> dict[str, str]:
         "audit": _audited(facts),
         "limits": " ".join(limitations(facts)),
     }
+
+
+def _by_group(facts: Facts) -> str:
+    return ", of the accuracy one that counts groups too" if facts.metrics.result.by_group else ""
 
 
 def _audited(facts: Facts) -> str:

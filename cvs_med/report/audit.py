@@ -3,7 +3,7 @@
 import csv
 import io
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -15,6 +15,7 @@ from rich.text import Text
 
 from cvs_med.audit import Audit
 from cvs_med.audit.findings import Finding
+from cvs_med.duplicates import Pair
 from cvs_med.report import audit_page
 from cvs_med.report.figures import Figure
 from cvs_med.report.words import NOT_DEFINED, listed
@@ -24,6 +25,9 @@ CAVEAT = (
     "A guess from the mask, or from colour or sharpness inside the field of view, can also rest on the disease itself; "
     "and a shortcut that is not found here may still be there."
 )
+
+
+SUSPECT = "A suspect is no finding: chance makes one of about every twentieth probe."
 
 
 def show(audit: Audit, console: Console) -> None:
@@ -56,12 +60,13 @@ def sentences(audit: Audit) -> list[str]:
         carried.append("Make what carries a date or a camera alike in all images, and see whether the result stays.")
     suspects = [each.verdict for each in audit.findings if each.grade == "suspect"]
     if suspects:
-        suspects.append("A suspect is no finding: chance makes one of about every twentieth probe.")
+        suspects.append(SUSPECT)
     if not told:
         asked = sum(each.guess is not None for each in audit.findings)
         told.append(f"None of {asked} probes was shown to guess the label better than chance.")
     counted = [each.verdict for each in audit.findings if each.grade == "not found" and each.spread]
-    return [*told, *carried, *suspects, *counted, duplicates(audit), audit.groups.sentence(), _by_chance(audit), CAVEAT]
+    repeated = told_duplicates(audit.duplicates)
+    return [*told, *carried, *suspects, *counted, repeated, audit.groups.sentence(), _by_chance(audit), CAVEAT]
 
 
 def _by_chance(audit: Audit) -> str:
@@ -71,15 +76,16 @@ def _by_chance(audit: Audit) -> str:
     )
 
 
-def duplicates(audit: Audit) -> str:
+def told_duplicates(duplicates: Sequence[Pair]) -> str:
     """Say how many images are nearly the same, and whether labels or splits suffer."""
-    if not audit.duplicates:
+    if not duplicates:
         return "No two of these images are nearly the same."
-    labels = sum(not pair.same_label for pair in audit.duplicates)
-    apart = sum(not pair.same_group for pair in audit.duplicates)
-    pairs = listed([f"{pair.first} and {pair.second}" for pair in audit.duplicates[:3]])
+    labels = sum(not pair.same_label for pair in duplicates)
+    apart = sum(not pair.same_group for pair in duplicates)
+    pairs = listed([f"{pair.first} and {pair.second}" for pair in duplicates[:3]])
+    count = "1 pair of images is" if len(duplicates) == 1 else f"{len(duplicates)} pairs of images are"
     return (
-        f"{len(audit.duplicates)} pairs of images are nearly the same, such as {pairs}; {labels} of them have two "
+        f"{count} nearly the same, such as {pairs}; {labels} of them have two "
         f"labels, {apart} no common group, so that folds can part them. Look at them and keep one of each."
     )
 

@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import yaml
 
 from cvs_med.datasets import masks
@@ -17,6 +18,7 @@ from cvs_med.report import benefit, history, kept_audit
 from cvs_med.report.benefit import Benefit
 from cvs_med.report.differences import Difference, against_baselines
 from cvs_med.report.kept_audit import KeptAudit
+from cvs_med.statistics.label_noise import Doubt, doubted_labels
 from cvs_med.tables import Segmentation, read_predictions, read_segmentation
 from cvs_med.types import Prediction
 
@@ -39,6 +41,7 @@ class Facts:
         methods: of the networks that were trained: one, or those of all candidates.
         environment: where and how it was run.
         audit: of the data set; None where it was not audited.
+        doubts: labels that the method's answers contradict.
         masks: where the masks come from, if they are not the data set's own.
         decisions: what each training part decided; None where nothing was asked for.
         benefit: decision curve at a stated prevalence; None where none was stated.
@@ -57,6 +60,7 @@ class Facts:
     methods: frozenset[str]
     environment: Mapping[str, str | int | float | None]
     audit: KeptAudit | None
+    doubts: Sequence[Doubt]
     masks: str | None
     decisions: Decisions | None = None
     benefit: Benefit | None = None
@@ -130,10 +134,16 @@ def gather(run: Path, prevalence: tuple[str, float] | None = None) -> Facts:
         methods=_methods(run, metrics),
         environment=read_json(run / "environment.json", dict[str, str | int | float | None]),
         audit=kept_audit.read(run),
+        doubts=_doubts(predictions),
         masks=masks.describe(run) if (run / masks.ORIGIN).exists() else None,
         decisions=decisions,
         benefit=benefit.measure(predictions, decisions, names, prevalence) if prevalence else None,
     )
+
+
+def _doubts(predictions: Sequence[Prediction]) -> tuple[Doubt, ...]:
+    labels = np.array([each.label for each in predictions], dtype=np.int64)
+    return doubted_labels(labels, np.array([each.probabilities for each in predictions], dtype=np.float64))
 
 
 def _methods(run: Path, metrics: RunMetrics) -> frozenset[str]:
@@ -153,6 +163,9 @@ def to_json(facts: Facts) -> str:
         "protocol": facts.settings,
         "environment": facts.environment,
         "audit": facts.audit.model_dump() if facts.audit else None,
+        "doubted_labels": [
+            asdict(each) | {"case": facts.predictions[each.case].case_id} for each in facts.doubts
+        ],
         "masks": facts.masks,
         "decision_curve": asdict(facts.benefit) if facts.benefit else None,
         "decisions": facts.decisions.model_dump() if facts.decisions else None,

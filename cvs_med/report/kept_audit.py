@@ -11,6 +11,7 @@ from cvs_med import audit as audits
 from cvs_med.audit.findings import Grade
 from cvs_med.datasets import DataSet
 from cvs_med.datasets import read as read_cases
+from cvs_med.duplicates import Pair
 from cvs_med.errors import DataError
 from cvs_med.evaluation import read_json
 from cvs_med.report.audit import to_json
@@ -51,6 +52,7 @@ class KeptAudit(BaseModel):
     folds: int
     permutations: int
     findings: list[KeptFinding]
+    duplicates: list[Pair] = []
     sentences: list[str] = []
     data: str = ""
 

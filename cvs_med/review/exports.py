@@ -12,6 +12,7 @@ from cvs_med.review.records import Answer
 from cvs_med.review.run import FinishedRun
 from cvs_med.review.store import Store, latest
 from cvs_med.review.summary import Comparison, Reader, Summary, summarise
+from cvs_med.tables import harmless
 
 _LINES_OF_A_PAGE = 52
 _LETTERS_OF_A_LINE = 92
@@ -25,14 +26,9 @@ def as_csv(answers: Sequence[Answer]) -> bytes:
     names = [field.name for field in fields(Answer)]
     writer.writerow([*names, "stands"])
     for answer in answers:
-        cells = [_harmless(getattr(answer, name) or "") for name in names]
+        cells = [harmless(getattr(answer, name) or "") for name in names]
         writer.writerow([*cells, "yes" if id(answer) in standing else "no"])
     return stream.getvalue().encode()
-
-
-def _harmless(text: str) -> str:
-    """Keep a spreadsheet from taking a comment for a formula."""
-    return f"'{text}" if text[:1] in tuple("=+-@\t\r") else text
 
 
 def as_json(run: FinishedRun, store: Store) -> bytes:

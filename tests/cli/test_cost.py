@@ -32,8 +32,8 @@ def test_a_sweep_is_drawn_written_and_printed(cost: Callable[..., Result], tmp_p
     assert (tmp_path / "out" / "cost.png").read_bytes().startswith(b"\x89PNG")
     lines = (tmp_path / "out" / "cost.csv").read_text().splitlines()
     assert [line.split(",")[2:7] for line in lines[1:]] == [
-        ["cvs", "1", "10", "10", "20.0"], ["classification", "1", "10", "0", "20.0"],
-        ["cvs", "2", "20", "20", "40.0"], ["classification", "2", "20", "0", "40.0"],
+        ["cvs", "1", "10.0", "10.0", "20.0"], ["classification", "1", "10.0", "0", "20.0"],
+        ["cvs", "2", "20.0", "20.0", "40.0"], ["classification", "2", "20.0", "0", "40.0"],
     ]  # fmt: skip
 
 

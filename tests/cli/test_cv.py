@@ -253,3 +253,17 @@ def test_repeats_are_ordinary_runs_with_a_summary(cv: Command, tmp_path: Path) -
     assert again.exit_code == 0, again.output
     assert "Fold" not in again.stderr
     assert json.loads(again.stdout)["seeds"] == [3, 4]
+
+
+def test_a_tracker_leaves_nothing_in_the_folder_of_another_run(cv: Command, tmp_path: Path) -> None:
+    assert cv().exit_code == 0
+    before = sorted(tmp_path.joinpath("run").rglob("*"))
+    assert "holds a run of another protocol" in refusal(cv("--track", "tensorboard", "--seed", "7"))
+    assert sorted(tmp_path.joinpath("run").rglob("*")) == before
+
+
+def test_a_single_run_is_not_begun_among_repeats(cv: Command, tmp_path: Path) -> None:
+    (tmp_path / "run" / "seed-0").mkdir(parents=True)
+    (tmp_path / "run" / "seed-0" / "protocol.yaml").write_text("")
+    assert "found one of repeats" in refusal(cv())
+    assert not (tmp_path / "run" / "protocol.yaml").exists()

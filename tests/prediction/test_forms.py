@@ -119,6 +119,20 @@ def test_an_object_of_the_same_answer_has_the_same_name(source: Path) -> None:
     made = (pydicom.dcmread(io.BytesIO(dicom_objects.report(source, ROW, ORIGIN))) for _ in range(2))
     first, second = (report.SOPInstanceUID for report in made)
     assert first == second
+    others = (
+        (replace(ROW, probabilities=(0.1, 0.21, 0.69)), ORIGIN), (ROW, Origin(NAMES, "cd" * 32)),
+        (ROW, Origin(["well", *NAMES[1:]], ORIGIN.identity)),
+    )  # fmt: skip
+    for row, origin in others:
+        assert pydicom.dcmread(io.BytesIO(dicom_objects.report(source, row, origin))).SOPInstanceUID != first
+
+
+def test_another_label_map_has_another_name(source: Path) -> None:
+    names = {
+        pydicom.dcmread(io.BytesIO(dicom_objects.segmentation(source, labels, ORIGIN))).SOPInstanceUID
+        for labels in (LABELS, LABELS, np.where(LABELS == 3, 2, LABELS).astype(np.uint8))
+    }
+    assert len(names) == 2
 
 
 @pytest.mark.parametrize("plane", ["axial", "coronal", "sagittal"])

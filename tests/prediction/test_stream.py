@@ -140,7 +140,8 @@ def test_an_answer_below_the_runs_thresholds_is_not_given(
     networks, gates = load(run)
     open_gates = replace(gates, low=gates.low - np.inf, high=gates.high + np.inf, limit=gates.limit + np.inf)
     folds = [{"fold": fold, "cases": 6, "above": above, "none_answered": above is None} for fold in range(3)]
-    rules = {"calibrated": False, "risk": 0.05, "coverage": None, "folds": folds, "cases": []}
+    together = {"temperature": 1.0, "above": 1.0 if above is None else above}
+    rules = {"calibrated": False, "risk": 0.05, "coverage": None, "folds": folds, "together": together, "cases": []}
     (run / "decisions.json").write_text(json.dumps(rules))
     ruled, out = ensemble.read(run, device=CPU), tmp_path / "out"
     found = files.find([photographs], out)
@@ -182,6 +183,17 @@ def test_a_name_with_a_line_break_is_answered_for(run: Path, photographs: Path, 
     shutil.copy(first, odd / f"two\nlines{first.suffix}")
     found = answer(run, odd, tmp_path / "out")
     assert (found.derived + found.flagged, found.failed) == (1, 0)
+
+
+def test_no_name_of_a_file_is_a_formula_in_the_table(run: Path, photographs: Path, tmp_path: Path) -> None:
+    (tmp_path / "odd").mkdir()
+    shutil.copy(next(photographs.glob("a, *")), tmp_path / "odd" / "=1+2.png")
+    (tmp_path / "odd" / "@broken.png").write_bytes(b"no picture")
+    answer(run, tmp_path / "odd", tmp_path / "out")
+    for name, shown in (("predictions.csv", "'=1+2.png"), ("failures.csv", "'@broken.png")):
+        _, row = csv.reader((tmp_path / "out" / name).read_text().splitlines())
+        assert row[0] == shown
+    assert [row["file"] for row in rows(tmp_path / "out")] == ["=1+2.png"]
 
 
 def test_a_failure_does_not_tell_the_folders_above(run: Path, photographs: Path, tmp_path: Path) -> None:

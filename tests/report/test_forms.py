@@ -4,6 +4,7 @@ import csv
 import io
 import json
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +12,7 @@ import pypdfium2
 import pytest
 
 from cvs_med import report
+from cvs_med.evaluation.result import MadeMasks
 from cvs_med.report import card, checklist
 from cvs_med.report.answers import answers
 from cvs_med.report.facts import gather
@@ -93,6 +95,13 @@ def test_a_checklist_fills_in_what_the_run_knows_and_leaves_the_rest_open(map_ru
     assert "2 random folds" in said["TRIPOD+AI", "12a"]
     text = checklist.as_markdown(facts)
     assert text.count(checklist.OPEN) == sum(not value for value in said.values())
+
+
+def test_a_checklist_says_where_masks_were_made(map_run: Path) -> None:
+    facts = gather(map_run)
+    few = replace(facts.metrics, masks=MadeMasks((3, 3), (4, 5), 1, None, None))
+    said = answers(replace(facts, metrics=few))["masks"]
+    assert said.startswith("Each fold learnt from 3 masks that were given; a network made the other 4 to 5")
 
 
 def test_a_model_card_says_what_it_is_for_and_what_not(map_run: Path) -> None:

@@ -18,8 +18,10 @@ def limitations(facts: Facts) -> list[str]:
     """Say each limit in a sentence."""
     metrics = facts.metrics
     ends = words.interval(metrics.result.accuracy)
+    if grouped := metrics.result.by_group:
+        ends += f"; counting groups, {100 * grouped.interval.low:.1f} to {100 * grouped.interval.high:.1f} %"
     few = f"{facts.cases} images are few. " if facts.cases < _FEW else ""
-    said = [f"{few}The interval of the accuracy is {ends}, and that of a class is wider."]
+    said = [f"{few}The 95 % interval of the accuracy is {ends}. What is said of one class rests on fewer images."]
     siblings = words.siblings(metrics.result) or (
         "No groups are known: images of one patient may be on both sides of a split, which flatters every method."
     )

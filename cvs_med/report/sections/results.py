@@ -6,7 +6,7 @@ from cvs_med.report.document import Beside, Block, Heading, Picture, Section, Ta
 from cvs_med.report.facts import Facts
 from cvs_med.report.figures import Figure
 from cvs_med.report.kept_audit import KeptFinding
-from cvs_med.report.sections import more
+from cvs_med.report.sections import more, shortcuts
 
 _MOST_FOLDS = 20
 """Folds up to which each has a row of its own."""
@@ -37,7 +37,7 @@ def results(facts: Facts) -> Section:
                 "without."
             )
         )
-    blocks += _shortcuts(facts)
+    blocks += [*shortcuts.audited(facts), *shortcuts.doubted(facts)]
     blocks += [Heading("Each class"), *_confusion(facts), *more.predictive_values(metrics)]
     blocks += [Heading("Each fold"), _folds(facts), Text(_NEVER_POOLED)]
     return Section("results", "Results", tuple(blocks))
@@ -96,45 +96,6 @@ def _warning(finding: KeptFinding) -> forest.Row:
     return forest.Row(
         f"from {finding.probe}", 100 * right / finding.cases, ends, f"{right} of {finding.cases}", "warning"
     )
-
-
-def _shortcuts(facts: Facts) -> list[Block]:
-    """Say whether the label can be guessed without the disease."""
-    heading = Heading("Can the label be guessed without the disease?")
-    audit = facts.audit
-    if audit is None:
-        unknown = (
-            "Not known: the data set was not audited for shortcuts. The command "
-            f"cvs-med audit --dataset {facts.dataset.name} with --out and this run's folder audits it, and the next "
-            "report shows what it found."
-        )
-        return [heading, Text(unknown, "notice")]
-    found = len(audit.graded("found"))
-    asked = sum(each.right is not None for each in audit.findings)
-    count = f"{found} of {asked} probes were" if found > 1 else f"{found or 'None'} of {asked} probes was"
-    carriers = words.listed([each.probe for each in audit.graded("carrier")])
-    carried = f" A carrier follows the date or the camera into the pixels: {carriers}." if carriers else ""
-    introduction = (
-        f"{count} shown to guess the label better than chance.{carried} Each probe sees one thing that is not the "
-        f"disease, or need not be, and guesses the class in {audit.folds} {audit.splits} folds; p is held against "
-        f"{audit.permutations} permutations and corrected by Holm. What a probe of the pixels can use (colour, "
-        "sharpness, geometry, border), a network can use too: a result that is no better than the best of these is no "
-        "evidence that the disease was seen. Masks, dates, cameras and files are not given to the network; what "
-        "differs with them, such as light or compression, may still be in its pixels."
-    )
-    rows = tuple(_probe(each) for each in audit.findings if each.right is not None)
-    marked = frozenset(n for n, each in enumerate(audit.findings) if each.grade in ("found", "carrier"))
-    header = ("probe", "right", "grade", "in words")
-    table = Table("What the shortcut audit found, the surest first", header, rows, marked, prose=True)
-    said = audit.sentences[-1:] if audit.sentences else []
-    return [heading, Text(introduction), table, *map(Text, said)]
-
-
-def _probe(finding: KeptFinding) -> tuple[str, ...]:
-    ends = f"{100 * (finding.low or 0):.0f} to {100 * (finding.high or 0):.0f} %"
-    right = f"{finding.right} of {finding.cases}\n{ends}"
-    grade = finding.grade if finding.p_corrected is None else f"{finding.grade}\n{words.p(finding.p_corrected)}"
-    return finding.probe, right, grade, finding.verdict
 
 
 def _classes(facts: Facts) -> Table:
