@@ -9,6 +9,7 @@ price. Masks that an algorithm made in their place count as if a person had draw
 import csv
 from collections.abc import Sequence
 from dataclasses import astuple, dataclass, fields
+from math import isfinite
 from pathlib import Path
 from statistics import fmean
 
@@ -94,7 +95,7 @@ def seconds(dataset: str, label: float | None, mask: float | None, published: Se
     CIFAR-100 has no published mask; its masks are propagated from those of CIFAR-10, whose figure holds then.
 
     Raises:
-        CvsMedError: a number is neither given nor published.
+        CvsMedError: a number is neither given nor published, or is not finite.
     """
     known = {(each.dataset, each.what): each.seconds for each in published}
     found = {
@@ -104,6 +105,8 @@ def seconds(dataset: str, label: float | None, mask: float | None, published: Se
     missing = [option for option, value in found.items() if value is None]
     if missing:
         raise CvsMedError(f"Expected {' and '.join(missing)} for {dataset}, of which nothing was published. Give them.")
+    if endless := [option for option, value in found.items() if not isfinite(float(value or 0))]:
+        raise CvsMedError(f"Expected {' and '.join(endless)} as a number of seconds, found no finite one.")
     return Seconds(*(float(value or 0) for value in found.values()))
 
 

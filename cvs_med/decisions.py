@@ -105,7 +105,7 @@ class Decisions(BaseModel):
     risk: float | None
     coverage: float | None
     folds: list[Decision]
-    together: Abstention | None
+    together: Abstention | None = None
     cases: list[Decided]
 
     def rule_alone(self) -> "Decisions":

@@ -72,6 +72,12 @@ def test_what_is_neither_given_nor_published_is_asked_for() -> None:
         annotation_cost.seconds("mnist", 1, None, PUBLISHED)
 
 
+@pytest.mark.parametrize("value", [float("nan"), float("inf")])
+def test_a_price_is_a_finite_number(value: float) -> None:
+    with pytest.raises(CvsMedError, match="Expected --seconds-per-mask as a number of seconds"):
+        annotation_cost.seconds("mnist", 1, value, PUBLISHED)
+
+
 def test_a_cross_validation_costs_the_training_part_of_a_fold(
     cross_validate: Callable[..., object], tmp_path: Path
 ) -> None:

@@ -61,6 +61,8 @@ def test_a_final_model_abstains_as_its_cross_validation_decided(
     rule = ensemble.read(out, device=torch.device("cpu")).abstention
     assert rule is not None
     assert rule == both
+    model = ensemble.read(out, device=torch.device("cpu"))
+    assert ensemble.one(model, 0).abstention == both
 
 
 def test_no_name_is_a_mark_in_the_card(cross_validation: Path, phantom_folder: Path, tmp_path: Path) -> None:

@@ -39,7 +39,7 @@ def gpus(asked: float | None, device: str) -> float:
     """
     if asked and device != "cuda":
         raise CvsMedError("Expected a GPU for --gpus-per-task, found --device cpu. Leave it out, or use --device cuda.")
-    if asked and asked > 1 and asked != int(asked):
+    if asked and not asked <= 1 and not asked.is_integer():  # Nor is nan a number of GPUs.
         raise CvsMedError(f"Expected a part of one GPU or a whole number, found --gpus-per-task {asked:g}.")
     return (1.0 if device == "cuda" else 0.0) if asked is None else asked
 

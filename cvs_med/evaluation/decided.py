@@ -129,9 +129,17 @@ def read(run: Path) -> Decisions | None:
     """Read decisions.json; None where nothing was decided.
 
     Raises:
-        RunError: it is damaged.
+        RunError: it is damaged, or from before the folds had a common rule.
     """
-    return read_json(run / FILE, Decisions) if (run / FILE).exists() else None
+    if not (run / FILE).exists():
+        return None
+    found = read_json(run / FILE, Decisions)
+    if found.risk is not None and found.together is None:
+        raise RunError(
+            f"{run / FILE}: expected a threshold for all folds together, found a file from before there was one. "
+            "Start the same command on this folder again, which writes it anew and trains nothing."
+        )
+    return found
 
 
 def measure(decisions: Decisions, predictions: Sequence[Prediction], names: Sequence[str]) -> DecidedMetrics:

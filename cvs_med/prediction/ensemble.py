@@ -160,11 +160,15 @@ def _of_views(values: Tensor, views: Sequence[View]) -> Sequence[Tensor]:
 def one(ensemble: Ensemble, fold: int) -> Ensemble:
     """Take one network, counted from zero, for an ensemble of its own, with the threshold of its own fold.
 
+    A final model is of no fold, and keeps the rule for all folds together.
+
     Raises:
         RunError: there is no such fold.
     """
     if not 0 <= fold < len(ensemble.networks):
         raise RunError(f"Expected a fold of 0 to {len(ensemble.networks) - 1}, found {fold}. Name one of them.")
+    if len(ensemble.networks) == 1:
+        return ensemble
     decisions = ensemble.decisions.of(fold) if ensemble.decisions else None
     return replace(ensemble, networks=(ensemble.networks[fold],), decisions=decisions)
 

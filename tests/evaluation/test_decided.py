@@ -185,3 +185,12 @@ def test_a_run_that_decides_nothing_says_nothing_of_it(tmp_path: Path, cross_val
     known = answers(gather(tmp_path / "run"))
     assert known["recalibration"].startswith("None")
     assert "No threshold was chosen." in known["output"]
+
+
+def test_a_file_from_before_the_common_rule_says_what_to_do(tmp_path: Path) -> None:
+    old = {"calibrated": False, "risk": 0.1, "coverage": None, "folds": [], "cases": []}
+    (tmp_path / FILE).write_text(json.dumps(old))
+    with pytest.raises(RunError, match="Start the same command on this folder again"):
+        decided.read(tmp_path)
+    (tmp_path / FILE).write_text(json.dumps(old | {"risk": None, "coverage": 0.9}))
+    assert decided.read(tmp_path) is not None
