@@ -10,7 +10,7 @@ from rich.console import Console
 from scipy import stats
 
 from cvs_med.comparison import compare
-from cvs_med.decisions import Decided, Decisions
+from cvs_med.decisions import Abstention, Decided, Decisions
 from cvs_med.errors import RunError
 from cvs_med.protocol import Protocol, dump
 from cvs_med.repeats import repeat, require_single, runs_in
@@ -84,7 +84,8 @@ def test_what_the_training_parts_decided_is_summed_up_over_the_seeds(tmp_path: P
             Decided(case_id=row.case_id, probabilities=row.probabilities, answered=n > seed - 5, classes=(row.label,))
             for n, row in enumerate(rows)
         ]
-        kept = Decisions(calibrated=False, risk=0.1, coverage=0.9, folds=[], together=None, cases=cases)
+        rule = Abstention(temperature=1.0, above=0.9)
+        kept = Decisions(calibrated=False, risk=0.1, coverage=0.9, folds=[], together=rule, cases=cases)
         (folder / "decisions.json").write_text(kept.model_dump_json())
 
     found = repeat(asked(), tmp_path, 3, decide).decided

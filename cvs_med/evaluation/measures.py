@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 import numpy as np
 
 from cvs_med.errors import RunError
+from cvs_med.evaluation.intervals import intervals
 from cvs_med.evaluation.result import (
     Balance,
     ClassMetrics,
@@ -59,6 +60,7 @@ def evaluate(
         centreline_dice=None,
         siblings=_siblings(ordered),
         by_group=_by_group(ordered),
+        intervals=intervals(ordered, sorted(segmentation, key=lambda row: row.case_id)),
     )
 
 

@@ -86,6 +86,25 @@ class GroupedAccuracy:
 
 
 @dataclass(frozen=True, slots=True)
+class Intervals:
+    """95 % intervals that count groups, cases without one as groups of their own; None where there is none.
+
+    Attributes:
+        balanced_accuracy: by the accelerated bootstrap of groups, as the next.
+        mean_auroc: of the mean over the folds.
+        brier: of the mean over the cases, by `clusters.mean_by_group`, as the next two.
+        dice_working: at the network's size.
+        dice_native: at the photograph's own size.
+    """
+
+    balanced_accuracy: Interval | None
+    mean_auroc: Interval | None
+    brier: Interval | None
+    dice_working: Interval | None
+    dice_native: Interval | None
+
+
+@dataclass(frozen=True, slots=True)
 class Metrics:
     """What one method reached.
 
@@ -103,6 +122,7 @@ class Metrics:
         centreline_dice: clDice at the network's size, from the maps of the run folder; None without maps.
         siblings: None where no groups are known.
         by_group: None where no groups are known.
+        intervals: of what is no count of cases.
     """
 
     accuracy: Proportion
@@ -118,6 +138,7 @@ class Metrics:
     centreline_dice: Spread | None
     siblings: Siblings | None
     by_group: GroupedAccuracy | None
+    intervals: Intervals
 
 
 @dataclass(frozen=True, slots=True)

@@ -138,7 +138,8 @@ def _results(facts: Facts) -> dict[str, str]:
         "uncertainty": f"95 % Wilson intervals{_by_group(facts)}; paired sign-flip tests by group, Holm. "
         f"{facts.metrics.interval_caveat}",
         "performance": f"{words.sentence(result.accuracy)} right; mean AUROC of the folds "
-        f"{words.number(result.mean_auroc)}. {words.beside_baselines(facts.metrics, facts.differences)}".strip(),
+        f"{words.number(result.mean_auroc)} (95 %: {words.ends(result.intervals.mean_auroc)}). "
+        f"{words.beside_baselines(facts.metrics, facts.differences)}".strip(),
         "classes": f"{classes}.",
         "failures": f"Wrong: {few}; shown in report.html, the largest errors first." if wrong else "None was wrong.",
         "internal": _internal(facts),

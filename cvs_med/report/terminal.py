@@ -19,7 +19,10 @@ def show(run: RunMetrics, console: Console) -> None:
         run: what `evaluate_run` returned.
         console: where to print.
     """
-    tables = [_accuracy(run), _classes(run), _aurocs(run), _aurocs_by_class(run), _probabilities(run), _confusion(run)]
+    tables = [
+        _accuracy(run), _balanced(run), _classes(run), _aurocs(run), _aurocs_by_class(run), _probabilities(run),
+        _confusion(run),
+    ]  # fmt: skip
     if run.result.dice_working or run.result.dice_native:
         tables.append(_dice(run))
     for each in tables:
@@ -49,12 +52,23 @@ def _accuracy(run: RunMetrics) -> Group:
             words.counted(metrics.accuracy),
             words.percent(metrics.accuracy.share),
             words.interval(metrics.accuracy),
-            words.percent(metrics.balanced_accuracy),
         ]
         for name, metrics in run.compared
     )
     title = f"Accuracy (cross-validated, {run.splits} folds)"
-    return table(title, ["", "right", "accuracy", "95 % interval", "balanced"], rows)
+    return table(title, ["", "right", "accuracy", "95 % interval"], rows)
+
+
+def _balanced(run: RunMetrics) -> Group:
+    rows = (
+        [
+            words.method(name),
+            words.percent(metrics.balanced_accuracy),
+            words.percent_ends(metrics.intervals.balanced_accuracy),
+        ]
+        for name, metrics in run.compared
+    )
+    return table("Balanced accuracy: the mean of the classes' sensitivities", ["", "balanced", "95 % interval"], rows)
 
 
 def _classes(run: RunMetrics) -> Group:
@@ -91,6 +105,7 @@ def _aurocs(run: RunMetrics) -> Group:
     columns = [metrics.folds for _, metrics in run.compared]
     rows = [_auroc_row(folds) for folds in zip(*columns, strict=True)]
     rows.append(["mean", *(words.number(metrics.mean_auroc) for _, metrics in run.compared)])
+    rows.append(["95 %", *(words.ends(metrics.intervals.mean_auroc) for _, metrics in run.compared)])
     title = "Macro AUROC, each class against the rest, per fold (never pooled)"
     return table(title, ["fold", *(name for name, _ in run.compared)], rows)
 
@@ -110,11 +125,16 @@ def _aurocs_by_class(run: RunMetrics) -> Group:
 
 def _probabilities(run: RunMetrics) -> Group:
     rows = (
-        [words.method(name), words.number(metrics.brier), words.number(metrics.calibration_error)]
+        [
+            words.method(name),
+            words.number(metrics.brier),
+            words.ends(metrics.intervals.brier),
+            words.number(metrics.calibration_error),
+        ]
         for name, metrics in run.compared
     )
     title = "How far the probabilities are off (smaller is better; never 0 with few cases)"
-    return table(title, ["", "Brier score, 0 to 2", "calibration error"], rows)
+    return table(title, ["", "Brier, 0 to 2", "95 % interval", "calibration error"], rows)
 
 
 def _confusion(run: RunMetrics) -> Group:
@@ -128,17 +148,17 @@ def _confusion(run: RunMetrics) -> Group:
 def _dice(run: RunMetrics) -> Group:
     result = run.result
     measured = {
-        "Dice, working size": result.dice_working,
-        "Dice, native size": result.dice_native,
-        "clDice, working size": result.centreline_dice,
+        "Dice, working size": (result.dice_working, words.ends(result.intervals.dice_working)),
+        "Dice, native size": (result.dice_native, words.ends(result.intervals.dice_native)),
+        "clDice, working size": (result.centreline_dice, ""),
     }
     rows = (
-        [name, words.number(each.mean), f"{each.low:.3f} to {each.high:.3f}", str(each.cases)]
-        for name, each in measured.items()
+        [name, words.number(each.mean), interval, f"{each.low:.3f} to {each.high:.3f}", str(each.cases)]
+        for name, (each, interval) in measured.items()
         if each
     )
     title = f"Overlap of the {run.foreground} inside the field of view; clDice: of their centrelines"
-    return table(title, ["", "mean", "lowest to highest", "images"], rows)
+    return table(title, ["", "mean", "95 % interval", "lowest to highest", "images"], rows)
 
 
 def _selected(run: RunMetrics) -> str:

@@ -63,11 +63,22 @@ def number(value: float | None) -> str:
     return NOT_DEFINED if value is None else f"{value:.3f}"
 
 
-def spread(value: Spread | None) -> str:
-    """Say mean and range, such as `0.713 on average (0.602 to 0.791 over 45 images)`."""
+def ends(interval: Interval | None, digits: int = 3) -> str:
+    """Say an interval of numbers, such as `0.684 to 0.741`."""
+    return NOT_DEFINED if interval is None else f"{interval.low:.{digits}f} to {interval.high:.{digits}f}"
+
+
+def percent_ends(interval: Interval | None) -> str:
+    """Say an interval of shares, such as `70.2 to 91.3 %`."""
+    return NOT_DEFINED if interval is None else f"{100 * interval.low:.1f} to {100 * interval.high:.1f} %"
+
+
+def spread(value: Spread | None, of_mean: Interval | None = None) -> str:
+    """Say mean, its interval, and the range: `0.713 on average (95 %: 0.69 to 0.73; 0.60 to 0.79 over 45 images)`."""
     if value is None:
         return "not known"
-    return _over(value, "images")
+    said = _over(value, "images")
+    return said.replace("(", f"(95 %: {ends(of_mean)}; ", 1) if of_mean else said
 
 
 def _over(value: Spread, what: str) -> str:

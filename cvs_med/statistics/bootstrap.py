@@ -16,6 +16,11 @@ from cvs_med.types import Floats, Integers
 Metric: TypeAlias = Callable[[Integers], float | None]
 """A number for the cases of these indices (doubled where a case was drawn twice); None or NaN where undefined."""
 
+WeightedMetric: TypeAlias = Callable[[Floats], Floats]
+"""A number for each row of weights (R, N), which say how often a case is counted; NaN where undefined."""
+
+_WEIGHTS_AT_ONCE = 1 << 22
+
 Method: TypeAlias = Literal["bca", "percentile"]
 
 
@@ -79,19 +84,72 @@ def cluster_bootstrap(
     A. H. Welsh, Bootstrapping clustered data, JRSS B 69 (2007) 369-390.
     """
     members = _members(groups)
+    _require_draws(level, resamples)
+    estimate = _value(metric, np.arange(groups.size))
+    drawn = _draws(members, resamples, seed)
+    values = np.array([_value(metric, np.concatenate([members[group] for group in draw])) for draw in drawn])
+
+    def left_out() -> Floats:
+        kept = (members[:g] + members[g + 1 :] for g in range(len(members)))
+        return np.array([_value(metric, np.concatenate(each)) for each in kept])
+
+    return _concluded(estimate, values, left_out, len(members), method, level)
+
+
+def weighted_bootstrap(
+    metric: WeightedMetric,
+    groups: npt.NDArray[Any],
+    *,
+    method: Method = "bca",
+    level: float = 0.95,
+    resamples: int = 2000,
+    seed: int = 0,
+) -> Bootstrap:
+    """Give the interval of `cluster_bootstrap` for a metric that takes weights, many times faster.
+
+    Args:
+        metric: gives a number for each row of weights.
+        groups: see `cluster_bootstrap`, as the rest.
+        method: `bca` or `percentile`.
+        level: coverage, between 0 and 1.
+        resamples: number of draws.
+        seed: the same seed gives the same interval.
+
+    Raises:
+        StatisticsError: as for `cluster_bootstrap`.
+    """
+    members = _members(groups)
+    _require_draws(level, resamples)
+    numbers = group_numbers(groups)
+    drawn = np.array([np.bincount(draw, minlength=len(members)) for draw in _draws(members, resamples, seed)])
+    parts = np.array_split(drawn, max(1, resamples * groups.size // _WEIGHTS_AT_ONCE))
+    values = np.concatenate([metric(part[:, numbers].astype(np.float64)) for part in parts])
+    estimate = float(metric(np.ones((1, groups.size)))[0])
+
+    def left_out() -> Floats:
+        return np.concatenate([metric((numbers != group).astype(np.float64)[None]) for group in range(len(members))])
+
+    return _concluded(estimate, values, left_out, len(members), method, level)
+
+
+def _require_draws(level: float, resamples: int) -> None:
     require_level(level)
     # Fewer draws than this leave no value beyond the interval's ends.
     require(resamples * (1 - level) >= 2, f"at least {2 / (1 - level):.0f} resamples", resamples)
-    estimate = _value(metric, np.arange(groups.size))
+
+
+def _concluded(
+    estimate: float, values: Floats, left_out: Callable[[], Floats], groups: int, method: Method, level: float
+) -> Bootstrap:
+    """Take the interval's ends from the resampled values; `left_out` gives the metric without each of the groups."""
     require(isfinite(estimate), "a metric that is defined on the cases", estimate)
-    values = _resample(metric, members, resamples, seed)
     defined = values[np.isfinite(values)]
     tails = np.array([(1 - level) / 2, (1 + level) / 2])
-    reason = _no_interval(defined, resamples)
+    reason = _no_interval(defined, values.size)
     if reason is None and method == "bca":
-        tails, reason = _corrected(metric, members, estimate, defined, tails)
+        tails, reason = _corrected(left_out(), estimate, defined, tails)
     interval = None if reason else Interval(*np.quantile(defined, tails).tolist())
-    return Bootstrap(estimate, interval, reason, method, level, len(members), resamples, resamples - defined.size)
+    return Bootstrap(estimate, interval, reason, method, level, groups, values.size, values.size - defined.size)
 
 
 def _members(groups: npt.NDArray[Any]) -> list[Integers]:
@@ -108,10 +166,9 @@ def _value(metric: Metric, cases: Integers) -> float:
     return float("nan") if value is None else float(value)
 
 
-def _resample(metric: Metric, members: list[Integers], resamples: int, seed: int) -> Floats:
-    count = len(members)
-    draws = np.random.default_rng(seed).integers(0, count, (resamples, count))
-    return np.array([_value(metric, np.concatenate([members[group] for group in draw])) for draw in draws])
+def _draws(members: list[Integers], resamples: int, seed: int) -> Integers:
+    """Draw groups with replacement, as many as there are: (resamples, groups)."""
+    return np.random.default_rng(seed).integers(0, len(members), (resamples, len(members)))
 
 
 def _no_interval(defined: Floats, resamples: int) -> str | None:
@@ -122,14 +179,11 @@ def _no_interval(defined: Floats, resamples: int) -> str | None:
     return None
 
 
-def _corrected(
-    metric: Metric, members: list[Integers], estimate: float, values: Floats, tails: Floats
-) -> tuple[Floats, str | None]:
+def _corrected(left_out: Floats, estimate: float, values: Floats, tails: Floats) -> tuple[Floats, str | None]:
     """Shift the tails by the bias of the resampled values and by the acceleration, or say why that cannot be done."""
     below = float(np.mean(values < estimate) + np.mean(values <= estimate)) / 2
     if not 0 < below < 1:
         return tails, "all resamples lie on one side of the estimate"
-    left_out = np.array([_value(metric, np.concatenate(members[:g] + members[g + 1 :])) for g in range(len(members))])
     if not np.isfinite(left_out).all():
         return tails, "the metric is undefined without one of the groups"
     bias, acceleration = ndtri(below), _acceleration(left_out)

@@ -1,4 +1,5 @@
 import io
+import re
 from dataclasses import replace
 from pathlib import Path
 
@@ -25,10 +26,10 @@ def test_tables_fit_eighty_columns_without_colour(map_run: Path) -> None:
 
 def test_every_number_of_the_result_is_shown(map_run: Path) -> None:
     text = " ".join(_shown(map_run).split())
-    assert "CvS (class from the map) 4 of 6 66.7 % 30.0 to 90.3 % 66.7 %" in text
+    assert "CvS (class from the map) 4 of 6 66.7 % 30.0 to 90.3 %" in text
     assert "most frequent class 3 of 6 50.0 %" in text
     assert "healthy sensitivity 2 of 3 66.7 %" in text
-    assert "Dice, working size 0.250 0.000 to 0.500 6" in text
+    assert re.search(r"Dice, working size 0\.250 0\.\d{3} to 0\.\d{3} 0\.000 to 0\.500 6", text)
     assert "clDice, working size" in text
     assert "NPV 2 of 3 66.7 %" in text
     assert "healthy 50.0 %" in text

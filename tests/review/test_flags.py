@@ -60,6 +60,7 @@ def test_answers_that_their_fold_found_too_unsure_are_flagged(run: FinishedRun) 
     assert flags.of_run(run).sent == frozenset()
     cases = [{"case_id": case_id, "probabilities": [], "answered": case_id != unsure} for case_id in run.ids]
     kept = {"calibrated": False, "risk": 0.05, "coverage": None, "folds": [], "cases": cases}
+    kept["together"] = {"temperature": 1.0, "above": 0.9}
     (run.path / "decisions.json").write_text(json.dumps(kept))
     found = flags.of_run(run)
     assert found.sent == {unsure}

@@ -10,8 +10,9 @@ import pytest
 from scipy.special import softmax
 from scipy.stats import norm
 
+from cvs_med.statistics import weighted
 from cvs_med.statistics.agreement import cohen_kappa
-from cvs_med.statistics.bootstrap import Method, cluster_bootstrap
+from cvs_med.statistics.bootstrap import Method, cluster_bootstrap, weighted_bootstrap
 from cvs_med.statistics.clusters import mean_by_group, wilson_by_group
 from cvs_med.statistics.conformal import calibrate, prediction_sets
 from cvs_med.statistics.cross_validation import corrected_resampled_t
@@ -90,6 +91,29 @@ def test_the_difference_of_two_accuracies_is_covered(first: float, second: float
         ]
         found.append(mean_by_group(right[0].astype(float) - right[1], groups).interval)
     assert 0.93 <= _covered(found, first - second) <= 0.97
+
+
+def _scored(apart: float, count: int) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """Draw labels of three classes and probabilities, `apart` in favour of the label; sittings err alike."""
+    groups, labels = _sittings(), np.arange(45) % 3
+    draws = (_quality(seed, count, groups, 0.5) for seed in (21, 22, 23))
+    for columns in zip(*draws, strict=True):
+        yield labels, softmax(np.stack(columns, axis=1) + apart * np.eye(3)[labels], axis=1)
+
+
+@pytest.mark.parametrize("apart", [0.8, 1.5])
+def test_balanced_accuracy_and_mean_auroc_over_folds_are_covered(apart: float) -> None:
+    drawn = list(_scored(apart, 1000))
+    folds = np.arange(45) // 9
+    everyone = np.ones((1, 45))
+    metrics = [
+        (weighted.balanced_accuracy(labels, shares.argmax(axis=1)), weighted.mean_auroc(labels, shares, folds))
+        for labels, shares in drawn
+    ]
+    for place in (0, 1):
+        true = float(np.mean([pair[place](everyone)[0] for pair in metrics]))
+        found = [weighted_bootstrap(pair[place], _sittings(), resamples=500).interval for pair in metrics]
+        assert 0.93 <= _covered(found, true) <= 0.97
 
 
 def _net_benefit(apart: float, threshold: float, prevalence: float) -> float:

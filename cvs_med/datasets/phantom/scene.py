@@ -1,8 +1,9 @@
 """What is photographed: persons, eyes and what ails them, drawn at random before anything is painted.
 
 Each stream of random numbers is keyed by the seed and by the case (or the person), so a case never depends on how many
-others are made. Whatever a camera could give away (date, light, colour, sharpness, compression) is drawn without
-looking at the class.
+others are made. Whatever a camera could give away (date, light, colour, sharpness, compression), and how wide and how
+many the vessels are, is drawn without looking at the class: real glaucoma thins vessels, but here nothing beside the
+disc, the nerve-fibre layer and the lesions may tell a class.
 """
 
 from dataclasses import dataclass
@@ -16,7 +17,7 @@ from cvs_med.datasets.phantom.lesions import Lesion, Wedge
 
 CLASSES = ("h", "dr", "g")
 HEALTHY, RETINOPATHY, GLAUCOMA = range(3)
-_PERSON, _EYE, _CAMERA = 1, 2, 3
+_PERSON, _EYE, _ALIKE = 1, 2, 3
 _FIRST_DAY = datetime(2021, 3, 1)
 # Of every six cases of a class the first two are the eyes of one person: a third of all cases.
 _BLOCK = 6
@@ -116,8 +117,7 @@ def compose(seed: int, number: int) -> Scene:
     person = person_of(seed, number)
     rng = np.random.default_rng([seed, _EYE, number])
     eye = _eye(rng, label, second=number != person.first_case, side_of=person)
-    retinal = trees.Habit(person.calibre, person.density).after(label == GLAUCOMA, rng)
-    arteries, veins = trees.grow(rng, retinal, eye.disc, eye.fovea)
+    arteries, veins = trees.grow(rng, trees.Habit(person.calibre, person.density), eye.disc, eye.fovea)
     delay = timedelta(seconds=int(rng.integers(90, 420)))
     return Scene(
         number=number,
@@ -138,21 +138,22 @@ def person_of(seed: int, number: int) -> Person:
     """Draw the person of case `number`: the same for both eyes."""
     first = first_case(number)
     rng = np.random.default_rng([seed, _PERSON, first])
-    # One person of each class is photographed alike: drawn apart, a few dozen persons can differ in sharpness by class.
-    camera = np.random.default_rng([seed, _CAMERA, first // len(CLASSES)])
+    # One person of each class is photographed alike and has vessels as wide and as many: drawn apart, a few dozen
+    # persons can differ by class in sharpness, or in the area of their masks.
+    alike = np.random.default_rng([seed, _ALIKE, first // len(CLASSES)])
     return Person(
         first_case=first,
         taken=_appointment(rng, first),
         pigment=_pigment(rng),
         tessellation=float(rng.beta(1.2, 1.8)),
         sheen=float(rng.beta(1.3, 1.6)),
-        calibre=float(np.exp(rng.normal(0, 0.15))),
-        density=float(np.exp(rng.normal(0, 0.18))),
+        calibre=float(np.exp(alike.normal(0, 0.15))),
+        density=float(np.exp(alike.normal(0, 0.18))),
         disc_radius=float(rng.uniform(0.062, 0.083)),
-        exposure=float(camera.uniform(0.88, 1.10)),
-        blur=float(camera.uniform(0.0006, 0.0022)),
-        noise=float(camera.uniform(0.004, 0.018)),
-        quality=int(camera.integers(88, 96)),
+        exposure=float(alike.uniform(0.88, 1.10)),
+        blur=float(alike.uniform(0.0006, 0.0022)),
+        noise=float(alike.uniform(0.004, 0.018)),
+        quality=int(alike.integers(88, 96)),
     )
 
 

@@ -4,7 +4,7 @@ Branches grow by space colonisation (Runions, Lane, Prusinkiewicz: "Modeling Tre
 Algorithm", 2007); the calibre follows from the flow by Murray's law, so vessels thin out where they branch.
 """
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 import numpy as np
 import numpy.typing as npt
@@ -39,13 +39,6 @@ class Habit:
 
     calibre: float
     density: float
-
-    def after(self, glaucoma: bool, rng: np.random.Generator) -> "Habit":
-        """Return the habit with the thinning and loss that glaucoma brings; smaller than what sets persons apart."""
-        loss = rng.uniform(0.3, 1.0)
-        if not glaucoma:
-            return self
-        return replace(self, calibre=self.calibre * (1 - 0.07 * loss), density=self.density * (1 - 0.13 * loss))
 
 
 @dataclass(frozen=True)

@@ -51,8 +51,9 @@ def _overlap(facts: Facts) -> list[Block]:
         ]
     seen = facts.metrics.foreground
     said = (
-        f"Dice of the {seen} inside the field of view: {words.spread(result.dice_working)} at the size the network "
-        f"works at; at the image's own size: {words.spread(result.dice_native)}."
+        f"Dice of the {seen} inside the field of view: "
+        f"{words.spread(result.dice_working, result.intervals.dice_working)} at the size the network works at; at the "
+        f"image's own size: {words.spread(result.dice_native, result.intervals.dice_native)}."
     )
     areas = _areas(facts.segmentation)
     if areas is not None:

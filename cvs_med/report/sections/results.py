@@ -61,7 +61,8 @@ def _methods(facts: Facts) -> Table:
         lead = f"{words.signed(test.more)}\n{words.p(test.p_corrected)}" if test else ""
         rows.append((words.method(name), more.share(metrics.accuracy), *_summary(metrics), lead))
     return Table(
-        "Accuracy on the same folds, with 95 % intervals. Lead: images that the method has right more than the "
+        "Accuracy on the same folds, with 95 % intervals: of the count Wilson's, of balanced accuracy and AUROC by "
+        "drawing groups again. Lead: images that the method has right more than the "
         "baseline, and p of a paired test (signs flipped by group, Holm's correction)",
         ("method", "right", "balanced accuracy", "mean AUROC", "lead"),
         tuple(rows),
@@ -70,7 +71,9 @@ def _methods(facts: Facts) -> Table:
 
 
 def _summary(metrics: Metrics) -> tuple[str, str]:
-    return words.percent(metrics.balanced_accuracy), words.number(metrics.mean_auroc)
+    found = metrics.intervals
+    balanced = f"{words.percent(metrics.balanced_accuracy)}\n{words.percent_ends(found.balanced_accuracy)}"
+    return balanced, f"{words.number(metrics.mean_auroc)}\n{words.ends(found.mean_auroc)}"
 
 
 def _forest(facts: Facts) -> Figure:

@@ -46,10 +46,10 @@ def _calibrated(facts: Facts, labels: Integers, probabilities: Floats) -> str:
     result = facts.metrics.result
     return (
         f"The mean confidence is {words.percent(confidence)}, and {words.percent(share)} are right: "
-        f"{manner}. Brier score {result.brier:.3f} (0 to 2; small is good), expected calibration error "
-        f"{result.calibration_error:.3f} over 5 bins of about equally many, which is above 0 by chance alone. The "
-        "curves show the probabilities as the networks gave them: nothing was fitted to the test images, and the "
-        "folds' networks, each with a scale of its own, stand in one figure."
+        f"{manner}. Brier score {result.brier:.3f} (95 %: {words.ends(result.intervals.brier)}; 0 to 2, small is "
+        f"good), expected calibration error {result.calibration_error:.3f} over 5 bins of about equally many, which is "
+        "above 0 by chance alone. The curves show the probabilities as the networks gave them: nothing was fitted to "
+        "the test images, and the folds' networks, each with a scale of its own, stand in one figure."
     )
 
 
