@@ -2,75 +2,86 @@
 
 import os
 import shutil
-import socket
-import subprocess
-import urllib.request
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from time import monotonic, sleep
 from typing import Any
-from urllib.error import URLError
+from urllib.parse import quote
 
 import pytest
 
-from cvs_med.review import corrections, launch
-from cvs_med.review.run import FinishedRun
+from cvs_med.datasets import phantom
+from cvs_med.review import corrections, headless
+from cvs_med.review.launch import Settings
+from cvs_med.review.run import FinishedRun, open_run
 from cvs_med.review.store import Store
 
 playwright = pytest.importorskip("playwright.sync_api", reason="needs the extra `browser`: make test-browser")
 axe = pytest.importorskip("axe_playwright_python.sync_playwright", reason="needs the extra `browser`")
 
-CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
-
 pytestmark = [
     pytest.mark.browser,
-    pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on this machine: install the system's package chromium"),
+    pytest.mark.skipif(
+        headless.find_chromium() is None, reason="no Chromium on this machine: install the system's package chromium"
+    ),
 ]
 
-WAIT = 60_000
-"""Milliseconds; a busy machine is no fault."""
+WAIT = headless.WAIT * 1000
+"""Milliseconds."""
+
+CASES = 12
+
+
+@pytest.fixture(scope="module")
+def photographs(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("twelve")
+    phantom.make(folder, cases=CASES, size=64)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def reviewed(
+    photographs: Path, cross_validate: Callable[..., object], tmp_path_factory: pytest.TempPathFactory
+) -> Path:
+    """A finished run of twelve cases; not to be written to."""
+    run = tmp_path_factory.mktemp("reviewed") / "run"
+    cross_validate(run, "training.epochs=1", data_dir=photographs)
+    return run
 
 
 @pytest.fixture
-def address(run_folder: Path, phantom_folder: Path) -> Iterator[str]:
+def run_folder(reviewed: Path, tmp_path: Path) -> Path:
+    return Path(shutil.copytree(reviewed, tmp_path / "run"))
+
+
+@pytest.fixture
+def run(run_folder: Path, photographs: Path) -> FinishedRun:
+    return open_run(run_folder, photographs)
+
+
+@pytest.fixture
+def address(run_folder: Path, photographs: Path) -> Iterator[str]:
     """Serve the app as `cvs-med app` does, on a free port."""
-    with socket.socket() as free:
-        free.bind(("localhost", 0))
-        port = free.getsockname()[1]
-    command, environment = launch.command(launch.Settings(run_folder, phantom_folder, None), port, "localhost")
-    package = {"PYTHONPATH": str(launch.pages().parent)}
-    with subprocess.Popen(command, env={**os.environ, **environment, **package}) as server:
-        try:
-            _await(f"http://localhost:{port}/_stcore/health")
-            yield f"http://localhost:{port}"
-        finally:
-            server.terminate()
-
-
-def _await(health: str) -> None:
-    deadline = monotonic() + WAIT / 1000
-    while monotonic() < deadline:
-        try:
-            with urllib.request.urlopen(health, timeout=5):
-                return
-        except (URLError, ConnectionError, TimeoutError):
-            sleep(0.2)
-    pytest.fail("the server did not start")
+    with headless.served(Settings(run_folder, photographs, None)) as server:
+        yield server.address
 
 
 @pytest.fixture
 def page(address: str) -> Iterator[Any]:
-    """A page that fails on an error of its script, and on a request to any other machine."""
+    """A page that fails on an error of its script, on a dialog, and on a request to any other machine."""
     wrong: list[str] = []
-    with playwright.sync_playwright() as started:
-        browser = started.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox", "--disable-gpu"])
+
+    def surprised(dialog: Any) -> None:  # noqa: ANN401 - Playwright is not there at collection
+        wrong.append(dialog.message)
+        dialog.dismiss()
+
+    with headless.chromium() as browser:
         opened = browser.new_page(viewport={"width": 1280, "height": 860})
         opened.set_default_timeout(WAIT)
         opened.on("pageerror", lambda error: wrong.append(str(error)))
+        opened.on("dialog", surprised)
         own = (address, "data:", "blob:", address.replace("http", "ws"))
         opened.on("request", lambda request: None if request.url.startswith(own) else wrong.append(request.url))
         yield opened
-        browser.close()
     assert wrong == []
 
 
@@ -106,14 +117,14 @@ def switch_every_layer(page: Any) -> None:  # noqa: ANN401
 
 def test_a_reader_reviews_draws_and_reloads(page: Any, address: str, run: FinishedRun, store: Store) -> None:  # noqa: ANN401
     page.goto(f"{address}/?reader=Ada")
-    page.get_by_text("0 of 9 cases answered").wait_for()
+    page.get_by_text(f"0 of {CASES} cases answered").wait_for()
     page.keyboard.press("n")
     page.locator("[data-shown]").wait_for()
     assert page.get_by_label("Reference mask").count() == 0
     switch_every_layer(page)
 
     given = []
-    for turn in range(9):
+    for turn in range(CASES):
         here = shown(page)
         if turn == 1:
             page.get_by_label("Comment").fill("a <b>comment</b>")
@@ -123,13 +134,13 @@ def test_a_reader_reviews_draws_and_reloads(page: Any, address: str, run: Finish
         else:
             page.keyboard.press("x" if turn == 4 else "a")
         given.append((run.ids[int(here.split()[1]) - 1], "cannot tell" if turn in (1, 4) else "agree"))
-        if turn < 8:
+        if turn < CASES - 1:
             after = await_another(page, here)
         if turn == 3:
             page.reload()
             page.locator("[data-shown]").wait_for()
             assert shown(page) == after
-            page.get_by_text("4 of 9 answered").wait_for()
+            page.get_by_text(f"4 of {CASES} answered").wait_for()
     page.get_by_text("You have answered every case").wait_for()
     page.get_by_role("button", name="Cannot tell").click()  # a second answer to the last case stands beside the first
     page.get_by_text("Your answer to this one: cannot tell").wait_for()
@@ -175,7 +186,7 @@ def test_a_reader_reviews_draws_and_reloads(page: Any, address: str, run: Finish
 def test_an_image_is_tried_and_a_file_that_is_none_is_refused(
     page: Any,  # noqa: ANN401
     address: str,
-    phantom_folder: Path,
+    photographs: Path,
     store: Store,
 ) -> None:
     page.goto(f"{address}/try?reader=Ada")
@@ -183,11 +194,48 @@ def test_an_image_is_tried_and_a_file_that_is_none_is_refused(
     upload.set_input_files({"name": "<b>x</b>.png", "mimeType": "image/png", "buffer": b"<script>alert(1)</script>"})
     page.get_by_text("This file cannot be read").wait_for()
     assert page.locator("[data-shown]").count() == 0
-    upload.set_input_files(min((phantom_folder / "images").iterdir()))
+    upload.set_input_files(min((photographs / "images").iterdir()))
     page.get_by_text("The networks say").wait_for()
     page.locator("[data-shown]").wait_for()
     switch_every_layer(page)
     assert not (store.folder.parent / "tried").exists()
+
+
+NASTY = "<img src=x onerror=alert(1)> **bold** '; DROP TABLE answers; --"
+
+
+def test_what_a_reader_types_is_text_wherever_it_is_shown(
+    page: Any,  # noqa: ANN401
+    address: str,
+    run: FinishedRun,
+    store: Store,
+) -> None:
+    """A name and a comment that are HTML, Markdown and SQL at once."""
+    page.goto(f"{address}/case")
+    page.get_by_label("Your name or initials").fill(NASTY)
+    page.keyboard.press("Enter")
+    page.locator("[data-shown]").wait_for()
+    page.get_by_label("Comment").fill(NASTY)
+    here = shown(page)
+    page.get_by_role("button", name="Cannot tell").click()
+    await_another(page, here)
+    (answer,) = store.answers(run.digest)
+    assert (answer.reader, answer.comment) == (NASTY, NASTY)
+    for name in ("", "case", "correction", "summary"):
+        page.goto(f"{address}/{name}?case=1&reader={quote(NASTY)}")
+        page.get_by_text(NASTY).first.wait_for()
+        assert page.locator("img[src=x]").count() == 0
+        assert page.locator("strong", has_text="bold").count() == 0
+    assert len(store.answers(run.digest)) == 1
+    assert store.verify() == []
+
+
+def test_a_case_that_is_not_there_opens_another_and_no_file(page: Any, address: str, store: Store) -> None:  # noqa: ANN401
+    for case in ("../../etc/passwd", "99999", "-1", "<script>alert(1)</script>", "1e9"):
+        page.goto(f"{address}/case?reader=Ada&case={case}")
+        page.locator("[data-shown]").wait_for()
+        assert "root:" not in page.content()
+    assert store.verify() == []
 
 
 SERIOUS = {"serious", "critical"}
