@@ -14,6 +14,9 @@ if TYPE_CHECKING:  # A finished run is looked at without a network library.
     from torch import Tensor
 
 Array: TypeAlias = npt.NDArray[np.uint8]
+Shape: TypeAlias = Literal["lines", "regions"]
+"""Of a foreground: vessels are lines, also measured along their middle; a disc is a region, along its outline."""
+
 Floats: TypeAlias = npt.NDArray[np.float64]
 Integers: TypeAlias = npt.NDArray[np.int64]
 

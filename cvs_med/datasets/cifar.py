@@ -134,6 +134,7 @@ def _data_set(classes: tuple[str, ...], layout: Layout, sha256: str) -> DataSet:
         class_names=tuple(name.replace("_", " ") for name in classes),
         class_codes=classes,
         foreground="objects",
+        foreground_shape="regions",
         licence=LICENCE,
         citation=CITATION,
         notes=NOTES,

@@ -7,7 +7,7 @@ from pathlib import Path
 from cvs_med.datasets.archive import Official
 from cvs_med.datasets.checks import check_cases
 from cvs_med.errors import CvsMedError, DataError, Problem
-from cvs_med.types import PLAIN, Case, Reading
+from cvs_med.types import PLAIN, Case, Reading, Shape
 
 
 class DataNotFoundError(CvsMedError):
@@ -24,6 +24,7 @@ class DataSet:
         class_names: P names for people, in the order of the labels.
         class_codes: P short names, as in file names.
         foreground: what the foreground mask shows, in the plural.
+        foreground_shape: whether that is lines or regions.
         licence: terms of use.
         citation: publication to cite.
         notes: what a reader of results must know about the data.
@@ -50,6 +51,7 @@ class DataSet:
     told_by: Callable[[Path], "DataSet"] | None = None
     surroundings: bool = False
     reading: Reading = PLAIN
+    foreground_shape: Shape = "lines"
 
     def at(self, root: Path) -> "DataSet":
         """Give the data set as its folder tells it.

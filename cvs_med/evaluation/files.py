@@ -7,7 +7,7 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
 from cvs_med.errors import RunError
-from cvs_med.types import Reading
+from cvs_med.types import Reading, Shape
 
 T = TypeVar("T")
 
@@ -22,6 +22,7 @@ class DatasetCard(BaseModel):
     class_names: list[str] = Field(min_length=2)
     class_codes: list[str]
     foreground: str
+    foreground_shape: Shape = "lines"
     licence: str
     citation: str
     notes: list[str]

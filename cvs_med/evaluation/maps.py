@@ -1,8 +1,8 @@
-"""How well the maps in a run folder follow the vessels; read from its files, so that old runs can be measured too."""
+"""How well the maps in a run folder follow vessels or outlines; read from its files, so that old runs have it too."""
 
 import zipfile
 import zlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from cvs_med.errors import RunError
-from cvs_med.statistics.centrelines import centreline_dice
+from cvs_med.statistics.surfaces import hausdorff_95
 from cvs_med.types import Array, Prediction
 
 _LARGEST = 1 << 26
@@ -19,8 +19,17 @@ _LARGEST = 1 << 26
 _PLANES = ("foreground", "gold", "field_of_view")
 
 
-def centreline_overlaps(run: Path, predictions: Sequence[Prediction]) -> list[float | None]:
-    """Compute each case's clDice inside the field of view, at the network's size.
+Measure = Callable[[npt.NDArray[np.bool_], Array, Array], float | None]
+"""A number for the predicted foreground, the reference and the field of view, (H, W) each."""
+
+
+def outline_distance(predicted: npt.NDArray[np.bool_], gold: Array, seen: Array) -> float | None:
+    """Give the 95 % Hausdorff distance inside the field of view, in pixels; see `surfaces.hausdorff_95`."""
+    return hausdorff_95(predicted & (seen != 0), (gold != 0) & (seen != 0))
+
+
+def each_case(run: Path, predictions: Sequence[Prediction], measure: Measure) -> list[float | None]:
+    """Measure each case's map inside the field of view, at the network's size.
 
     Returns:
         One number for each case; None where there is no such file (maps are large, and may have been deleted), where
@@ -29,10 +38,10 @@ def centreline_overlaps(run: Path, predictions: Sequence[Prediction]) -> list[fl
     Raises:
         RunError: a file is damaged.
     """
-    return [_overlap(run / f"fold-{p.fold}" / "maps" / f"{p.case_id}.npz") for p in predictions]
+    return [_measured(run / f"fold-{p.fold}" / "maps" / f"{p.case_id}.npz", measure) for p in predictions]
 
 
-def _overlap(path: Path) -> float | None:
+def _measured(path: Path, measure: Measure) -> float | None:
     if not path.exists():
         return None
     try:
@@ -40,7 +49,7 @@ def _overlap(path: Path) -> float | None:
         if planes is None:
             return None
         foreground, gold, seen = planes
-        return centreline_dice(foreground >= 128, gold, seen)
+        return measure(foreground >= 128, gold, seen)
     except (OSError, ValueError, EOFError, zipfile.BadZipFile, zlib.error) as error:
         raise RunError(f"{path}: {error}. Run the experiment again to have it written.") from error
 

@@ -58,6 +58,7 @@ def evaluate(
         dice_working=spread(row.dice_working for row in segmentation),
         dice_native=spread(row.dice_native for row in segmentation),
         centreline_dice=None,
+        outline_distance=None,
         siblings=_siblings(ordered),
         by_group=_by_group(ordered),
         intervals=intervals(ordered, sorted(segmentation, key=lambda row: row.case_id)),

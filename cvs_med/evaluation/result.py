@@ -119,7 +119,10 @@ class Metrics:
         calibration_error: expected calibration error over bins of equally many cases.
         dice_working: Dice at the network's size, if there is a map and a reference mask.
         dice_native: Dice at the photograph's own size.
-        centreline_dice: clDice at the network's size, from the maps of the run folder; None without maps.
+        centreline_dice: clDice at the network's size, from the maps of the run folder; None without maps, and where
+            the foreground is regions.
+        outline_distance: 95 % Hausdorff distance in pixels of the network's size, from the same maps; None without
+            maps, and where the foreground is lines.
         siblings: None where no groups are known.
         by_group: None where no groups are known.
         intervals: of what is no count of cases.
@@ -136,6 +139,7 @@ class Metrics:
     dice_working: Spread | None
     dice_native: Spread | None
     centreline_dice: Spread | None
+    outline_distance: Spread | None
     siblings: Siblings | None
     by_group: GroupedAccuracy | None
     intervals: Intervals

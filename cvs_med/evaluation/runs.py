@@ -9,9 +9,10 @@ from cvs_med.errors import RunError
 from cvs_med.evaluation import decided
 from cvs_med.evaluation.files import Folds, Selected, read_card, read_json, read_method
 from cvs_med.evaluation.made_masks import made_masks
-from cvs_med.evaluation.maps import centreline_overlaps
+from cvs_med.evaluation.maps import each_case, outline_distance
 from cvs_med.evaluation.measures import balance, by_fold, evaluate, spread
 from cvs_med.evaluation.result import Metrics, RunMetrics
+from cvs_med.statistics.centrelines import centreline_dice
 from cvs_med.tables import Segmentation, read_predictions, read_segmentation, write_bytes
 from cvs_med.types import Prediction
 
@@ -24,11 +25,18 @@ def evaluate_run(run: Path) -> RunMetrics:
     """
     evaluated = measure_run(run)
     if evaluated.result.dice_working:
-        overlaps = centreline_overlaps(run, read_predictions(run / "predictions.csv", evaluated.class_names))
-        evaluated = replace(evaluated, result=replace(evaluated.result, centreline_dice=spread(overlaps)))
+        evaluated = replace(evaluated, result=_with_maps(run, evaluated.class_names, evaluated.result))
     text = json.dumps(asdict(evaluated), indent=2, ensure_ascii=False, allow_nan=False)
     write_bytes(run / "metrics.json", f"{text}\n".encode())
     return evaluated
+
+
+def _with_maps(run: Path, names: Sequence[str], result: Metrics) -> Metrics:
+    """Measure lines along their middle, and regions along their outlines."""
+    predictions = read_predictions(run / "predictions.csv", names)
+    if read_card(run).foreground_shape == "lines":
+        return replace(result, centreline_dice=spread(each_case(run, predictions, centreline_dice)))
+    return replace(result, outline_distance=spread(each_case(run, predictions, outline_distance)))
 
 
 def measure_run(run: Path) -> RunMetrics:

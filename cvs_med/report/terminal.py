@@ -151,13 +151,14 @@ def _dice(run: RunMetrics) -> Group:
         "Dice, working size": (result.dice_working, words.ends(result.intervals.dice_working)),
         "Dice, native size": (result.dice_native, words.ends(result.intervals.dice_native)),
         "clDice, working size": (result.centreline_dice, ""),
+        "HD95, pixels": (result.outline_distance, ""),
     }
     rows = (
         [name, words.number(each.mean), interval, f"{each.low:.3f} to {each.high:.3f}", str(each.cases)]
         for name, (each, interval) in measured.items()
         if each
     )
-    title = f"Overlap of the {run.foreground} inside the field of view; clDice: of their centrelines"
+    title = f"Overlap of the {run.foreground} inside the field of view; clDice: of centrelines; HD95: of outlines"
     return table(title, ["", "mean", "95 % interval", "lowest to highest", "images"], rows)
 
 

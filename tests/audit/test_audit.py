@@ -61,6 +61,13 @@ def test_larger_photographs_of_other_seeds(tmp_path: Path, shortcut: Shortcut, s
 
 
 @pytest.mark.slow
+def test_nothing_is_found_more_often_than_chance_allows(tmp_path: Path) -> None:
+    """At a rate of one in twenty, more than three of twenty sets of photographs would be found once in sixty times."""
+    results = [audited(tmp_path / f"{seed}", "none", 36, 64, seed) for seed in range(20)]
+    assert sum(bool(found(result)) for result in results) <= 3
+
+
+@pytest.mark.slow
 @pytest.mark.skipif(not REAL.is_dir(), reason="needs HRF; CVS_MED_TEST_DATA names its parent folder")
 def test_on_hrf_masks_dates_compression_and_sittings_are_found() -> None:
     result = audit(get("hrf"), REAL, workers=2)

@@ -150,7 +150,7 @@ def test_missing_masks_stop_cvs_alone(own_folder: Path, tmp_path: Path) -> None:
     assert result.exit_code == 2
     assert "found none for 1 of 8 (P00_b0)" in result.stderr
     assert "`cvs-med propagate`" in result.stderr
-    assert "--method classification" in result.stderr
+    assert "a method without a map, such as classification" in result.stderr
     for method in ("classification", "probe"):
         said(*command, "--method", method, "--out", tmp_path / method)
 

@@ -1,4 +1,4 @@
-"""clDice from the maps that a run folder keeps."""
+"""clDice and distances of outlines from the maps that a run folder keeps."""
 
 from pathlib import Path
 
@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from cvs_med.errors import RunError
-from cvs_med.evaluation.maps import centreline_overlaps
+from cvs_med.evaluation.maps import each_case, outline_distance
+from cvs_med.statistics.centrelines import centreline_dice
 from cvs_med.types import Prediction
 
 CASE = Prediction("a", "", 0, 0, (0.9, 0.1))
@@ -32,14 +33,22 @@ def planes() -> dict[str, np.ndarray]:
 def test_half_a_vessel_has_two_thirds_and_what_lies_outside_does_not_count(tmp_path: Path) -> None:
     write(tmp_path, **planes())
     # All of the predicted line is right (1), and half of the true one is found: 2 * 1 * 0.5 / 1.5.
-    (found,) = centreline_overlaps(tmp_path, [CASE])
+    (found,) = each_case(tmp_path, [CASE], centreline_dice)
     assert found == pytest.approx(2 / 3, abs=0.03)
 
 
+def test_outlines_are_compared_inside_the_field_of_view(tmp_path: Path) -> None:
+    arrays = planes()
+    write(tmp_path, **arrays)
+    # The farthest twentieth of the reference's outline lies 19 to 20 columns away; what is outside is not seen.
+    (found,) = each_case(tmp_path, [CASE], outline_distance)
+    assert found == pytest.approx(19, abs=1.5)
+
+
 def test_a_case_without_map_or_mask_or_file_is_not_known(tmp_path: Path) -> None:
-    assert centreline_overlaps(tmp_path, [CASE]) == [None]
+    assert each_case(tmp_path, [CASE], centreline_dice) == [None]
     write(tmp_path, gold=planes()["gold"])
-    assert centreline_overlaps(tmp_path, [CASE]) == [None]
+    assert each_case(tmp_path, [CASE], centreline_dice) == [None]
 
 
 @pytest.mark.parametrize("fault", ["cut off", "no picture", "floats"])
@@ -53,4 +62,4 @@ def test_a_damaged_file_is_named(tmp_path: Path, fault: str) -> None:
     if fault == "cut off":
         path.write_bytes(path.read_bytes()[:200])
     with pytest.raises(RunError, match=r"a\.npz"):
-        centreline_overlaps(tmp_path, [CASE])
+        each_case(tmp_path, [CASE], centreline_dice)

@@ -59,10 +59,14 @@ def test_groups_balance_and_predictive_values_stand_beside_the_accuracy(map_run:
     assert "28 groups" in said.text
     assert "60.0 to 90.0 %" in said.text
     assert "1.4 away" in said.text
-    assert len(more.centrelines(full)) == 1
+    assert len(more.lines_or_outlines(full)) == 1
     result = replace(result, by_group=None, centreline_dice=None)
     bare = replace(full, result=result, balance=Balance(((),), 0, 0, "ill"))
-    assert more.accuracy_by_group(bare) == more.centrelines(bare) == []
+    regions = replace(metrics, result=replace(result, outline_distance=Spread(3.25, 1.0, 8.0, 3)))
+    (said,) = more.lines_or_outlines(regions)
+    assert "95 % Hausdorff distance" in str(said)
+    assert "3.2 on average (1.0 to 8.0)" in str(said)
+    assert more.accuracy_by_group(bare) == more.lines_or_outlines(bare) == []
 
 
 def test_a_run_that_chose_says_what_it_chose_from_and_not_what_one_of_them_is(map_run: Path) -> None:

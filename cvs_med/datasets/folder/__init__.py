@@ -62,6 +62,7 @@ def told_by(root: Path) -> DataSet:
         class_names=tuple(settings.classes.get(code, code) for code in codes),
         class_codes=tuple(codes),
         foreground=settings.foreground_name,
+        foreground_shape=settings.foreground_shape,
         notes=(*FOLDER.notes, *_notes(images, found, settings)),
         surroundings=settings.field_of_view == "automatic",
         reading=settings.reading,

@@ -12,7 +12,7 @@ from cvs_med import strict_yaml
 from cvs_med.datasets.folder import patterns
 from cvs_med.datasets.folder.names import inside
 from cvs_med.errors import DataError, Problem, fault, printable, reason
-from cvs_med.types import Empty, Reading
+from cvs_med.types import Empty, Reading, Shape
 
 FILE = "dataset.yaml"
 
@@ -71,6 +71,7 @@ class Settings(_Section):
         title: what reports call the data.
         classes: a class as the labels write it, to its name for people, in order; none of them: as the labels have it.
         foreground_name: what the masks show, in the plural.
+        foreground_shape: whether that is lines, such as vessels, or regions, such as organs and lesions.
         labels: labels.csv, the subfolders of images, or `label_pattern` on the file names; by default labels.csv if it
             is there, else the subfolders.
         label_pattern: finds the class in a file name without its ending.
@@ -85,6 +86,7 @@ class Settings(_Section):
     title: Words = "Own images"
     classes: dict[Code, Words] = Field(default_factory=dict)
     foreground_name: Words = "foreground"
+    foreground_shape: Shape = "regions"
     labels: Literal["csv", "folders", "names"] | None = None
     label_pattern: Pattern | None = None
     group: Group = Group()

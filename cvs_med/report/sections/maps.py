@@ -61,7 +61,7 @@ def _overlap(facts: Facts) -> list[Block]:
         said += (
             f" Of the field of view, {predicted} was predicted as {seen}; in the gold masks it is {gold} (means)."
         )
-    blocks: list[Block] = [Text(said), *more.centrelines(facts.metrics)]
+    blocks: list[Block] = [Text(said), *more.lines_or_outlines(facts.metrics)]
     if result.dice_working:
         wrong = frozenset(p.case_id for p in facts.predictions if p.predicted != p.label)
         figure = figures.dice(facts.segmentation, wrong, seen)

@@ -1,4 +1,4 @@
-"""What stands beside the accuracy: groups, balance, predictive values, centrelines."""
+"""What stands beside the accuracy: groups, balance, predictive values, centrelines and outlines."""
 
 from cvs_med.evaluation import RunMetrics
 from cvs_med.report import words
@@ -43,13 +43,16 @@ def predictive_values(metrics: RunMetrics) -> list[Block]:
     return [Table(caption, ("class", "positive predictive value", "negative predictive value", "prevalence"), rows)]
 
 
-def centrelines(metrics: RunMetrics) -> list[Block]:
-    """Give the overlap of the centrelines."""
-    found = metrics.result.centreline_dice
-    if not found:
-        return []
-    said = f"Centreline Dice of the {metrics.foreground}: {words.spread(found)}"
-    return [Text(f"{said}: how much of each centreline lies in the other mask.")]
+def lines_or_outlines(metrics: RunMetrics) -> list[Block]:
+    """Give the overlap of the centrelines, or the distance of the outlines."""
+    if found := metrics.result.centreline_dice:
+        said = f"Centreline Dice of the {metrics.foreground}: {words.spread(found)}"
+        return [Text(f"{said}: how much of each centreline lies in the other mask.")]
+    if found := metrics.result.outline_distance:
+        said = f"95 % Hausdorff distance of the {metrics.foreground}, in pixels of the network's size: "
+        told = "how near 95 % of each outline are to the other; the image's diagonal where only one mask is empty."
+        return [Text(f"{said}{found.mean:.1f} on average ({found.low:.1f} to {found.high:.1f}): {told}")]
+    return []
 
 
 def share(proportion: Proportion) -> str:
