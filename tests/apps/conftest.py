@@ -10,6 +10,9 @@ import pytest
 from cvs_med.review import launch
 from cvs_med.review.run import FinishedRun, open_run
 from cvs_med.review.store import Store, open_store
+from databases import database, new_database, postgres
+
+__all__ = ["database", "new_database", "postgres"]
 
 with warnings.catch_warnings():
     # Importing Streamlit warns of what its own dependencies are about to change.

@@ -52,11 +52,13 @@ def ended(reading: list[Future[None]]) -> None:
             each.result()
 
 
-def test_every_answer_that_a_reader_was_told_is_stored_is_there_once(finished_run: Path, tmp_path: Path) -> None:
+def test_every_answer_that_a_reader_was_told_is_stored_is_there_once(
+    finished_run: Path, tmp_path: Path, database: str
+) -> None:
     multiply(finished_run, EACH, tmp_path / "run")
     run = open_run(tmp_path / "run")
     flags.of_run(run)
-    shown, port = Settings(run.path, None, None), headless.free_port()
+    shown, port = Settings(run.path, None, database), headless.free_port()
     said: Said = []
     deadline = time.monotonic() + SECONDS
     with ThreadPoolExecutor(READERS) as pool:
@@ -72,7 +74,7 @@ def test_every_answer_that_a_reader_was_told_is_stored_is_there_once(finished_ru
         with headless.served(shown, port):
             wait(reading)
             ended(reading)
-    store = open_store(run.path / "reviews")
+    store = open_store(run.path / "reviews", database)
     answers = [(answer.reader, answer.case_id) for answer in store.answers(run.digest)]
     assert {(name, run.ids[number - 1]) for name, number in said} <= set(answers)
     assert sorted(answers) == sorted((name, case_id) for name in names for case_id in run.ids)
