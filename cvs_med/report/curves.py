@@ -71,7 +71,7 @@ def working_points(
         reached: what all thresholds together select of the test cases.
         wanted: the largest risk that was asked for.
     """
-    canvas, axes = new_canvas(5.2, 4.2)
+    canvas, axes = new_canvas(4.8, 4.8)
     axes.plot(*_percent(curve), color=BLUE, linewidth=2, label="test images, one threshold for all")
     if inside:
         axes.plot(*_percent(inside), "D", color=GREY, fillstyle="none", label="chosen inside a training part")
@@ -80,10 +80,10 @@ def working_points(
     axes.axhline(100 * wanted, color="black", linestyle=":", linewidth=1)
     highest = max(100 * (point.risk or 0) for point in (*curve, reached))
     axes.set_xlim(0, 102)
-    axes.set_ylim(-1, min(102.0, max(10.0, 1.4 * highest)))
+    axes.set_ylim(-1, min(102.0, max(10.0, 1.1 * highest)))
     axes.set_xlabel("images answered, %")
     axes.set_ylabel("wrong among the answers, %")
-    axes.legend(frameon=False, loc="upper left")
+    canvas.legend(frameon=False, loc="outside lower center")
     axes.grid(alpha=0.4)
     chosen = "; ".join(f"{point.wrong} of {point.answered} answers wrong inside" for point in inside)
     told = f"Chosen: {chosen or 'nothing'}. Reached: {reached.wrong} of {reached.answered} answers wrong."
@@ -99,7 +99,7 @@ def decision(curve: DecisionCurve, intervals: Sequence[Interval], class_name: st
         intervals: of the method at each threshold.
         class_name: of what would be treated.
     """
-    canvas, axes = new_canvas(6.0, 3.8)
+    canvas, axes = new_canvas(6.0, 4.4)
     thresholds = [100 * threshold for threshold in curve.thresholds]
     lows, highs = zip(*intervals, strict=True)
     axes.fill_between(thresholds, lows, highs, color=BLUE, alpha=0.18, linewidth=0, label="95 % at each threshold")
@@ -110,7 +110,7 @@ def decision(curve: DecisionCurve, intervals: Sequence[Interval], class_name: st
     axes.set_ylim(-0.4 * curve.prevalence, 1.15 * curve.prevalence)
     axes.set_xlabel(plain(f"probability of {class_name} from which one would treat, %"))
     axes.set_ylabel("net benefit")
-    axes.legend(title="treated", frameon=False, loc="upper right")
+    canvas.legend(title="treated", frameon=False, loc="outside lower center", ncols=2)
     axes.grid(alpha=0.4)
     shown = [place for place, value in enumerate(thresholds) if round(value) in (5, 10, 20, 50)]
     told = "; ".join(

@@ -112,7 +112,8 @@ def length(training: Mapping[str, Any]) -> str:
         return f"{steps} steps"
     least = training.get("least_steps") or 1
     more = f", or those of {least} steps where they are more" if least != 1 else ""
-    return f"{training.get('epochs')} epochs{more}"
+    epochs = training.get("epochs")
+    return f"{epochs} epoch{'' if epochs == 1 else 's'}{more}"
 
 
 def batch(training: Mapping[str, Any]) -> str:

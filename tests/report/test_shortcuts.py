@@ -52,7 +52,7 @@ def test_labels_that_the_answers_contradict_are_listed_and_kept(map_run: Path) -
     first = facts.doubts[0]
     prediction = facts.predictions[first.case]
     assert table.rows[0][0] == prediction.case_id
-    assert float(table.rows[0][3]) == pytest.approx(prediction.probabilities[prediction.label])
+    assert float(table.rows[0][2]) == pytest.approx(prediction.probabilities[prediction.label])
     kept = json.loads(report.write(map_run, "json").read_text(encoding="utf-8"))["doubted_labels"]
     assert kept[0] == {
         "case": prediction.case_id, "label": first.label, "answer": first.answer, "probability": first.probability,

@@ -1,6 +1,5 @@
 """What was reached, beside what reaches it without the disease."""
 
-from cvs_med.evaluation import Metrics
 from cvs_med.report import figures, forest, words
 from cvs_med.report.document import Beside, Block, Heading, Picture, Section, Table, Text
 from cvs_med.report.facts import Facts
@@ -20,6 +19,7 @@ def results(facts: Facts) -> Section:
     blocks: list[Block] = [
         Text(f"{said} {words.beside_baselines(metrics, facts.differences)}".strip()),
         Beside(_methods(facts), _picture(_forest(facts))),
+        _summaries(facts),
         Text(metrics.interval_caveat),
         *more.accuracy_by_group(metrics),
     ]
@@ -59,21 +59,28 @@ def _methods(facts: Facts) -> Table:
     for name, metrics in facts.metrics.compared:
         test = tests.get(name)
         lead = f"{words.signed(test.more)}\n{words.p(test.p_corrected)}" if test else ""
-        rows.append((words.method(name), more.share(metrics.accuracy), *_summary(metrics), lead))
+        rows.append((words.method(name), more.share(metrics.accuracy), lead))
     return Table(
-        "Accuracy on the same folds, with 95 % intervals: of the count Wilson's, of balanced accuracy and AUROC by "
-        "drawing groups again. Lead: images that the method has right more than the "
+        "Accuracy on the same folds, with 95 % intervals. Lead: images that the method has right more than the "
         "baseline, and p of a paired test (signs flipped by group, Holm's correction)",
-        ("method", "right", "balanced accuracy", "mean AUROC", "lead"),
+        ("method", "right", "lead"),
         tuple(rows),
         frozenset({0}),
     )
 
 
-def _summary(metrics: Metrics) -> tuple[str, str]:
-    found = metrics.intervals
-    balanced = f"{words.percent(metrics.balanced_accuracy)}\n{words.percent_ends(found.balanced_accuracy)}"
-    return balanced, f"{words.number(metrics.mean_auroc)}\n{words.ends(found.mean_auroc)}"
+def _summaries(facts: Facts) -> Table:
+    rows = []
+    for name, metrics in facts.metrics.compared:
+        found = metrics.intervals
+        balanced = f"{words.percent(metrics.balanced_accuracy)}\n{words.percent_ends(found.balanced_accuracy)}"
+        area = f"{words.number(metrics.mean_auroc)}\n{words.ends(found.mean_auroc)}"
+        rows.append((words.method(name), balanced, area))
+    caption = (
+        "Balanced accuracy (mean of the classes' sensitivities) and mean AUROC of the folds, with 95 % intervals by "
+        "drawing groups again"
+    )
+    return Table(caption, ("method", "balanced accuracy", "mean AUROC"), tuple(rows), frozenset({0}))
 
 
 def _forest(facts: Facts) -> Figure:

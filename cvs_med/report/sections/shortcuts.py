@@ -41,13 +41,13 @@ def doubted(facts: Facts) -> list[Block]:
     blocks: list[Block] = [Heading("Labels that the answers contradict"), Text(said)]
     if found:
         rows = tuple(
-            (facts.predictions[each.case].case_id, names[each.label], names[each.answer], f"{each.probability:.3f}")
+            (facts.predictions[each.case].case_id, f"{names[each.label]}\nrather {names[each.answer]}",
+             f"{each.probability:.3f}")
             for each in found[:_MOST_DOUBTS]
         )
-        caption = "Labels in doubt, the least probable first"
+        caption = "Labels in doubt, with their probability, the least probable first"
         caption += f" ({_MOST_DOUBTS} of {len(found)}; the rest in report.json)" if len(found) > _MOST_DOUBTS else ""
-        header = ("image", "label", "would rather be", "probability of the label")
-        blocks.append(Table(caption, header, rows))
+        blocks.append(Table(caption, ("image", "label", "probability"), rows))
     return blocks
 
 
