@@ -13,8 +13,8 @@ from cvs_med.statistics.intervals import Interval
 from cvs_med.tables import Segmentation
 from cvs_med.types import Prediction
 
-_MOST_CASES = 5000
-"""Cases up to which groups are drawn again; of more the intervals would be narrow, and take minutes."""
+_MOST_CASES = 2000
+"""Cases up to which groups are drawn again; of more the intervals are narrow, and take many seconds."""
 
 
 def intervals(predictions: Sequence[Prediction], segmentation: Sequence[Segmentation]) -> Intervals:

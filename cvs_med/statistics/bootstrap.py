@@ -121,13 +121,18 @@ def weighted_bootstrap(
     members = _members(groups)
     _require_draws(level, resamples)
     numbers = group_numbers(groups)
+
+    def over(counts: Integers) -> Floats:
+        """Weigh the cases by how often their group is counted, (R, groups), a part of the rows at a time."""
+        parts = np.array_split(counts, 1 + counts.shape[0] * groups.size // _WEIGHTS_AT_ONCE)
+        return np.concatenate([metric(part[:, numbers].astype(np.float64)) for part in parts])
+
     drawn = np.array([np.bincount(draw, minlength=len(members)) for draw in _draws(members, resamples, seed)])
-    parts = np.array_split(drawn, max(1, resamples * groups.size // _WEIGHTS_AT_ONCE))
-    values = np.concatenate([metric(part[:, numbers].astype(np.float64)) for part in parts])
     estimate = float(metric(np.ones((1, groups.size)))[0])
+    values = over(drawn)
 
     def left_out() -> Floats:
-        return np.concatenate([metric((numbers != group).astype(np.float64)[None]) for group in range(len(members))])
+        return over(1 - np.eye(len(members), dtype=np.int64))
 
     return _concluded(estimate, values, left_out, len(members), method, level)
 
