@@ -18,6 +18,8 @@ from cvs_med.types import Floats, Integers, Prediction
 _LEAST = 1e-12
 """Logarithms of probabilities stand in for logits; that of zero would be infinite."""
 
+_NO_FOLD = -1
+
 
 class Decision(BaseModel):
     """What one training part decided.
@@ -134,12 +136,13 @@ def put_together(
     """
     folds = [decide(fold, inner, asked) for fold, inner in enumerate(answers)]
     everything = [answer for inner in answers for answer in inner]
+    together = None if asked.abstain_at_risk is None else _rule(decide(_NO_FOLD, everything, asked))
     return Decisions(
         calibrated=asked.calibrate,
         risk=asked.abstain_at_risk,
         coverage=asked.coverage,
         folds=folds,
-        together=None if asked.abstain_at_risk is None else _rule(decide(-1, everything, asked)),
+        together=together,
         cases=[case for fold, part in zip(folds, tested, strict=True) for case in apply(fold, part, asked)],
     )
 

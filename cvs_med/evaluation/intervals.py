@@ -7,11 +7,12 @@ import numpy.typing as npt
 
 from cvs_med.evaluation.result import Intervals
 from cvs_med.statistics import weighted
-from cvs_med.statistics.bootstrap import WeightedMetric, weighted_bootstrap
+from cvs_med.statistics.bootstrap import Metric, cluster_bootstrap
+from cvs_med.statistics.calibration import squared_errors
 from cvs_med.statistics.clusters import mean_by_group
 from cvs_med.statistics.intervals import Interval
 from cvs_med.tables import Segmentation
-from cvs_med.types import Prediction
+from cvs_med.types import Floats, Prediction
 
 _MOST_CASES = 2000
 """Cases up to which groups are drawn again; of more the intervals are narrow, and take many seconds."""
@@ -30,34 +31,33 @@ def intervals(predictions: Sequence[Prediction], segmentation: Sequence[Segmenta
     folds = np.array([p.fold for p in predictions], dtype=np.int64)
     units = {p.case_id: p.unit for p in predictions}
     groups = np.array([p.unit for p in predictions])
-    squared = ((probabilities - np.eye(probabilities.shape[1])[labels]) ** 2).sum(axis=1)
     return Intervals(
         balanced_accuracy=_drawn(weighted.balanced_accuracy(labels, predicted), groups),
         mean_auroc=_drawn(weighted.mean_auroc(labels, probabilities, folds), groups),
-        brier=_mean(squared.tolist(), groups, most=2),
+        brier=_mean(squared_errors(labels, probabilities), groups, most=2),
         dice_working=_overlap(segmentation, units, lambda row: row.dice_working),
         dice_native=_overlap(segmentation, units, lambda row: row.dice_native),
     )
 
 
-def _drawn(metric: WeightedMetric, groups: npt.NDArray[np.str_]) -> Interval | None:
+def _drawn(metric: Metric, groups: npt.NDArray[np.str_]) -> Interval | None:
     """Draw groups again; None where that gives no interval."""
     alone = np.unique(groups).size < 2 or groups.size > _MOST_CASES
     if alone or not np.isfinite(metric(np.ones((1, groups.size)))[0]):
         return None
-    return weighted_bootstrap(metric, groups).interval
+    return cluster_bootstrap(metric, groups).interval
 
 
 def _overlap(
     rows: Sequence[Segmentation], units: dict[str, str], value: Callable[[Segmentation], float | None]
 ) -> Interval | None:
     known = [(found, units[row.case_id]) for row in rows if (found := value(row)) is not None]
-    return _mean([found for found, _ in known], np.array([unit for _, unit in known]), most=1)
+    return _mean(np.array([found for found, _ in known]), np.array([unit for _, unit in known]), most=1)
 
 
-def _mean(values: Sequence[float], groups: npt.NDArray[np.str_], most: float) -> Interval | None:
+def _mean(values: Floats, groups: npt.NDArray[np.str_], most: float) -> Interval | None:
     """Give the interval of a mean of numbers from 0 to `most`, cut to these."""
     if np.unique(groups).size < 2:
         return None
-    found = mean_by_group(np.array(values, dtype=np.float64), groups).interval
+    found = mean_by_group(values, groups).interval
     return Interval(max(found.low, 0.0), min(found.high, most)) if found else None

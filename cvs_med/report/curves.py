@@ -103,14 +103,14 @@ def decision(curve: DecisionCurve, intervals: Sequence[Interval], class_name: st
     thresholds = [100 * threshold for threshold in curve.thresholds]
     lows, highs = zip(*intervals, strict=True)
     axes.fill_between(thresholds, lows, highs, color=BLUE, alpha=0.18, linewidth=0, label="95 % at each threshold")
-    axes.plot(thresholds, curve.method, color=BLUE, linewidth=2, label="who the method says")
-    axes.plot(thresholds, curve.treat_all, "--", color=ORANGE, linewidth=1.5, label="everybody")
-    axes.axhline(0, color="black", linestyle=":", linewidth=1, label="nobody")
+    axes.plot(thresholds, curve.method, color=BLUE, linewidth=2, label="those whom the method says are treated")
+    axes.plot(thresholds, curve.treat_all, "--", color=ORANGE, linewidth=1.5, label="everybody is")
+    axes.axhline(0, color="black", linestyle=":", linewidth=1, label="nobody is")
     axes.set_xlim(0, 100)
     axes.set_ylim(-0.4 * curve.prevalence, 1.15 * curve.prevalence)
     axes.set_xlabel(plain(f"probability of {class_name} from which one would treat, %"))
     axes.set_ylabel("net benefit")
-    canvas.legend(title="treated", frameon=False, loc="outside lower center", ncols=2)
+    canvas.legend(frameon=False, loc="outside lower center", ncols=2)
     axes.grid(alpha=0.4)
     shown = [place for place, value in enumerate(thresholds) if round(value) in (5, 10, 20, 50)]
     told = "; ".join(

@@ -13,13 +13,14 @@ from cvs_med.statistics.checks import group_numbers, require, require_level
 from cvs_med.statistics.intervals import Interval
 from cvs_med.types import Floats, Integers
 
-Metric: TypeAlias = Callable[[Integers], float | None]
-"""A number for the cases of these indices (doubled where a case was drawn twice); None or NaN where undefined."""
-
-WeightedMetric: TypeAlias = Callable[[Floats], Floats]
+Metric: TypeAlias = Callable[[Floats], Floats]
 """A number for each row of weights (R, N), which say how often a case is counted; NaN where undefined."""
 
+OfCases: TypeAlias = Callable[[Integers], float | None]
+"""A number for the cases of these indices (doubled where a case was drawn twice); None or NaN where undefined."""
+
 _WEIGHTS_AT_ONCE = 1 << 22
+"""How many are held in memory."""
 
 Method: TypeAlias = Literal["bca", "percentile"]
 
@@ -70,7 +71,7 @@ def cluster_bootstrap(
     0.9. Neither holds for the difference of two methods that rarely differ: see `clusters.mean_by_group`.
 
     Args:
-        metric: gives a number for an array of case indices.
+        metric: gives a number for each row of weights; see `weighted`, and `of_cases` for any other.
         groups: (N,), what each case belongs to; for independent cases, N different values.
         method: `bca` (bias-corrected and accelerated, by the jackknife over groups) or `percentile`.
         level: coverage, between 0 and 1.
@@ -83,97 +84,41 @@ def cluster_bootstrap(
     Source: B. Efron, Better bootstrap confidence intervals, JASA 82 (1987) 171-185; clusters: C. A. Field,
     A. H. Welsh, Bootstrapping clustered data, JRSS B 69 (2007) 369-390.
     """
-    members = _members(groups)
-    _require_draws(level, resamples)
-    estimate = _value(metric, np.arange(groups.size))
-    drawn = _draws(members, resamples, seed)
-    values = np.array([_value(metric, np.concatenate([members[group] for group in draw])) for draw in drawn])
-
-    def left_out() -> Floats:
-        kept = (members[:g] + members[g + 1 :] for g in range(len(members)))
-        return np.array([_value(metric, np.concatenate(each)) for each in kept])
-
-    return _concluded(estimate, values, left_out, len(members), method, level)
-
-
-def weighted_bootstrap(
-    metric: WeightedMetric,
-    groups: npt.NDArray[Any],
-    *,
-    method: Method = "bca",
-    level: float = 0.95,
-    resamples: int = 2000,
-    seed: int = 0,
-) -> Bootstrap:
-    """Give the interval of `cluster_bootstrap` for a metric that takes weights, many times faster.
-
-    Args:
-        metric: gives a number for each row of weights.
-        groups: see `cluster_bootstrap`, as the rest.
-        method: `bca` or `percentile`.
-        level: coverage, between 0 and 1.
-        resamples: number of draws.
-        seed: the same seed gives the same interval.
-
-    Raises:
-        StatisticsError: as for `cluster_bootstrap`.
-    """
-    members = _members(groups)
-    _require_draws(level, resamples)
-    numbers = group_numbers(groups)
-
-    def over(counts: Integers) -> Floats:
-        """Weigh the cases by how often their group is counted, (R, groups), a part of the rows at a time."""
-        parts = np.array_split(counts, 1 + counts.shape[0] * groups.size // _WEIGHTS_AT_ONCE)
-        return np.concatenate([metric(part[:, numbers].astype(np.float64)) for part in parts])
-
-    drawn = np.array([np.bincount(draw, minlength=len(members)) for draw in _draws(members, resamples, seed)])
-    estimate = float(metric(np.ones((1, groups.size)))[0])
-    values = over(drawn)
-
-    def left_out() -> Floats:
-        return over(1 - np.eye(len(members), dtype=np.int64))
-
-    return _concluded(estimate, values, left_out, len(members), method, level)
-
-
-def _require_draws(level: float, resamples: int) -> None:
-    require_level(level)
-    # Fewer draws than this leave no value beyond the interval's ends.
-    require(resamples * (1 - level) >= 2, f"at least {2 / (1 - level):.0f} resamples", resamples)
-
-
-def _concluded(
-    estimate: float, values: Floats, left_out: Callable[[], Floats], groups: int, method: Method, level: float
-) -> Bootstrap:
-    """Take the interval's ends from the resampled values; `left_out` gives the metric without each of the groups."""
-    require(isfinite(estimate), "a metric that is defined on the cases", estimate)
-    defined = values[np.isfinite(values)]
-    tails = np.array([(1 - level) / 2, (1 + level) / 2])
-    reason = _no_interval(defined, values.size)
-    if reason is None and method == "bca":
-        tails, reason = _corrected(left_out(), estimate, defined, tails)
-    interval = None if reason else Interval(*np.quantile(defined, tails).tolist())
-    return Bootstrap(estimate, interval, reason, method, level, groups, values.size, values.size - defined.size)
-
-
-def _members(groups: npt.NDArray[Any]) -> list[Integers]:
-    """List the case indices of every group."""
     numbers = group_numbers(groups)
     count = int(numbers.max(initial=-1)) + 1
     require(count >= 2, "at least two groups", count)
-    order = np.argsort(numbers, kind="stable")
-    return np.split(order, np.cumsum(np.bincount(numbers))[:-1])
+    require_level(level)
+    # Fewer draws than this leave no value beyond the interval's ends.
+    require(resamples * (1 - level) >= 2, f"at least {2 / (1 - level):.0f} resamples", resamples)
+    estimate = float(metric(np.ones((1, groups.size)))[0])
+    require(isfinite(estimate), "a metric that is defined on the cases", estimate)
+    draws = np.random.default_rng(seed).integers(0, count, (resamples, count))
+    values = _over(metric, np.array([np.bincount(draw, minlength=count) for draw in draws]), numbers)
+    defined = values[np.isfinite(values)]
+    tails = np.array([(1 - level) / 2, (1 + level) / 2])
+    reason = _no_interval(defined, resamples)
+    if reason is None and method == "bca":
+        left_out = _over(metric, 1 - np.eye(count, dtype=np.int64), numbers)
+        tails, reason = _corrected(left_out, estimate, defined, tails)
+    interval = None if reason else Interval(*np.quantile(defined, tails).tolist())
+    return Bootstrap(estimate, interval, reason, method, level, count, resamples, resamples - defined.size)
 
 
-def _value(metric: Metric, cases: Integers) -> float:
-    value = metric(cases)
-    return float("nan") if value is None else float(value)
+def of_cases(metric: OfCases) -> Metric:
+    """Let any function of a list of cases be drawn again: a case that weighs two is listed twice."""
+
+    def weighted(weights: Floats) -> Floats:
+        every = np.arange(weights.shape[1])
+        values = [metric(np.repeat(every, row)) for row in weights.astype(np.int64)]
+        return np.array([np.nan if value is None else value for value in values], dtype=np.float64)
+
+    return weighted
 
 
-def _draws(members: list[Integers], resamples: int, seed: int) -> Integers:
-    """Draw groups with replacement, as many as there are: (resamples, groups)."""
-    return np.random.default_rng(seed).integers(0, len(members), (resamples, len(members)))
+def _over(metric: Metric, counts: Integers, numbers: Integers) -> Floats:
+    """Weigh the cases by how often their group is counted, (R, groups), a part of the rows at a time."""
+    parts = np.array_split(counts, 1 + counts.shape[0] * numbers.size // _WEIGHTS_AT_ONCE)
+    return np.concatenate([metric(part[:, numbers].astype(np.float64)) for part in parts])
 
 
 def _no_interval(defined: Floats, resamples: int) -> str | None:

@@ -64,9 +64,19 @@ def brier(labels: Integers, probabilities: Floats) -> float:
     Source: G. W. Brier, Verification of forecasts expressed in terms of probability, Monthly Weather Review 78 (1950)
     1-3.
     """
+    return float(squared_errors(labels, probabilities).mean())
+
+
+def squared_errors(labels: Integers, probabilities: Floats) -> Floats:
+    """Give what each case (N,) adds to the Brier score, before the mean: 0 to 2.
+
+    Raises:
+        StatisticsError: lengths differ, or labels or probabilities are out of range.
+    """
     _require_cases(labels, probabilities)
     truth = np.eye(probabilities.shape[1])[labels]
-    return float(np.mean(np.sum((probabilities - truth) ** 2, axis=1)))
+    errors: Floats = np.sum((probabilities - truth) ** 2, axis=1)
+    return errors
 
 
 def reliability(labels: Integers, probabilities: Floats, bins: int = 5) -> tuple[Bin, ...]:

@@ -1,4 +1,4 @@
-"""Metrics of weighted cases, for `bootstrap.weighted_bootstrap`: a number for each row of weights (R, N).
+"""Metrics of weighted cases, for `bootstrap.cluster_bootstrap`: a number for each row of weights (R, N).
 
 Shapes: N cases, P classes, R rows of weights. A weight says how often a case is counted.
 """
@@ -7,11 +7,11 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from cvs_med.statistics.bootstrap import WeightedMetric
+from cvs_med.statistics.bootstrap import Metric
 from cvs_med.types import Floats, Integers
 
 
-def balanced_accuracy(labels: Integers, predicted: Integers) -> WeightedMetric:
+def balanced_accuracy(labels: Integers, predicted: Integers) -> Metric:
     """Give the mean of the classes' sensitivities; undefined where a class that has cases weighs nothing.
 
     Args:
@@ -28,7 +28,7 @@ def balanced_accuracy(labels: Integers, predicted: Integers) -> WeightedMetric:
     return metric
 
 
-def mean_auroc(labels: Integers, probabilities: Floats, folds: Integers) -> WeightedMetric:
+def mean_auroc(labels: Integers, probabilities: Floats, folds: Integers) -> Metric:
     """Give the mean of the folds' macro AUROC over the folds in which every class weighs something.
 
     Args:

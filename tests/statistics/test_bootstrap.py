@@ -6,8 +6,13 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from cvs_med.errors import StatisticsError
-from cvs_med.statistics.bootstrap import Method, cluster_bootstrap
+from cvs_med.statistics.bootstrap import Bootstrap, Method, OfCases, cluster_bootstrap, of_cases
 from cvs_med.statistics.roc import auroc
+
+
+def drawn(metric: OfCases, groups: np.ndarray, **options: object) -> Bootstrap:
+    """Draw groups again for a function of a list of cases."""
+    return cluster_bootstrap(of_cases(metric), groups, **options)  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(("method", "name"), [("bca", "BCa"), ("percentile", "percentile")])
@@ -17,7 +22,7 @@ def test_cases_of_their_own_agree_with_scipy(method: Method, name: str, statisti
     reference = stats.bootstrap(
         (sample,), statistic, vectorized=False, method=name, n_resamples=500, rng=np.random.default_rng(7)
     )
-    found = cluster_bootstrap(
+    found = drawn(
         lambda cases: float(statistic(sample[cases])), np.arange(30), method=method, resamples=500, seed=7
     )
     assert found.interval == pytest.approx(tuple(reference.confidence_interval), rel=1e-12)
@@ -27,7 +32,7 @@ def test_cases_of_their_own_agree_with_scipy(method: Method, name: str, statisti
 def test_equal_groups_agree_with_scipy_on_their_means() -> None:
     sample = np.random.default_rng(2).normal(size=(12, 4))
     reference = stats.bootstrap((sample.mean(axis=1),), np.mean, n_resamples=500, rng=np.random.default_rng(0))
-    found = cluster_bootstrap(lambda cases: sample.ravel()[cases].mean(), np.repeat(np.arange(12), 4), resamples=500)
+    found = drawn(lambda cases: sample.ravel()[cases].mean(), np.repeat(np.arange(12), 4), resamples=500)
     assert found.interval == pytest.approx(tuple(reference.confidence_interval), rel=1e-9)
 
 
@@ -42,20 +47,20 @@ def test_groups_are_drawn_whole_and_their_names_and_places_do_not_matter(seed: i
         draws.append(cases)
         return float(cases.mean())
 
-    cluster_bootstrap(watch, groups, resamples=50, method="percentile", seed=seed)
+    drawn(watch, groups, resamples=50, method="percentile", seed=seed)
     sizes = dict(zip(*np.unique(groups, return_counts=True), strict=True))
     for cases in draws:
         names, counts = np.unique(groups[cases], return_counts=True)
         for name, count in zip(names, counts, strict=True):
-            drawn, rest = divmod(int(count), int(sizes[name]))
+            times, rest = divmod(int(count), int(sizes[name]))
             assert rest == 0
-            assert np.all(np.unique(cases[groups[cases] == name], return_counts=True)[1] == drawn)
+            assert np.all(np.unique(cases[groups[cases] == name], return_counts=True)[1] == times)
 
 
 def test_the_seed_decides() -> None:
     sample = np.random.default_rng(3).normal(size=20)
     first, again, other = (
-        cluster_bootstrap(lambda cases: sample[cases].mean(), np.arange(20), resamples=200, seed=seed)
+        drawn(lambda cases: sample[cases].mean(), np.arange(20), resamples=200, seed=seed)
         for seed in (1, 1, 2)
     )
     assert first == again
@@ -64,7 +69,7 @@ def test_the_seed_decides() -> None:
 
 def test_draws_without_a_class_are_dropped_and_counted() -> None:
     positive, scores = np.arange(10) < 2, np.random.default_rng(4).random(10)
-    found = cluster_bootstrap(
+    found = drawn(
         lambda cases: auroc(positive[cases], scores[cases]), np.arange(10), method="percentile", resamples=4000
     )
     assert found.interval is not None
@@ -73,22 +78,22 @@ def test_draws_without_a_class_are_dropped_and_counted() -> None:
 
 
 def test_there_is_no_interval_where_most_draws_are_undefined() -> None:
-    found = cluster_bootstrap(lambda cases: 1.0 if np.unique(cases).size == 5 else None, np.arange(5))
+    found = drawn(lambda cases: 1.0 if np.unique(cases).size == 5 else None, np.arange(5))
     assert found.interval is None
     assert found.reason == f"the metric is undefined on {found.dropped} of 2000 resamples"
     assert found.dropped > 1000
 
 
 def test_all_right_is_not_certainty() -> None:
-    found = cluster_bootstrap(lambda cases: 1.0, np.arange(45), resamples=100)
+    found = drawn(lambda cases: 1.0, np.arange(45), resamples=100)
     assert (found.estimate, found.interval, found.reason) == (1, None, "all resamples give the same value")
 
 
 def test_the_accelerated_interval_says_when_its_corrections_do_not_exist() -> None:
     lonely = np.arange(30) == 0
-    needs_one = cluster_bootstrap(lambda cases: cases.mean() if lonely[cases].any() else None, np.arange(30))
+    needs_one = drawn(lambda cases: cases.mean() if lonely[cases].any() else None, np.arange(30))
     assert needs_one.reason == "the metric is undefined without one of the groups"
-    one_sided = cluster_bootstrap(lambda cases: np.unique(cases).size, np.arange(30))
+    one_sided = drawn(lambda cases: np.unique(cases).size, np.arange(30))
     assert one_sided.reason == "all resamples lie on one side of the estimate"
     assert one_sided.interval is None
 
@@ -104,9 +109,9 @@ def test_the_accelerated_interval_says_when_its_corrections_do_not_exist() -> No
 )
 def test_what_cannot_be_drawn_from_is_refused(groups: np.ndarray, options: dict[str, float], found: str) -> None:
     with pytest.raises(StatisticsError, match=f"expected .*found {found}"):
-        cluster_bootstrap(lambda cases: cases.mean(), groups, **options)  # type: ignore[arg-type]  # wrong on purpose
+        drawn(lambda cases: cases.mean(), groups, **options)
 
 
 def test_a_metric_that_is_undefined_on_the_cases_is_refused() -> None:
     with pytest.raises(StatisticsError, match="found nan"):
-        cluster_bootstrap(lambda cases: None, np.arange(5))
+        drawn(lambda cases: None, np.arange(5))

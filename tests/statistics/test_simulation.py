@@ -12,7 +12,7 @@ from scipy.stats import norm
 
 from cvs_med.statistics import weighted
 from cvs_med.statistics.agreement import cohen_kappa
-from cvs_med.statistics.bootstrap import Method, cluster_bootstrap, weighted_bootstrap
+from cvs_med.statistics.bootstrap import Method, cluster_bootstrap, of_cases
 from cvs_med.statistics.clusters import mean_by_group, wilson_by_group
 from cvs_med.statistics.conformal import calibrate, prediction_sets
 from cvs_med.statistics.cross_validation import corrected_resampled_t
@@ -112,7 +112,7 @@ def test_balanced_accuracy_and_mean_auroc_over_folds_are_covered(apart: float) -
     ]
     for place in (0, 1):
         true = float(np.mean([pair[place](everyone)[0] for pair in metrics]))
-        found = [weighted_bootstrap(pair[place], _sittings(), resamples=500).interval for pair in metrics]
+        found = [cluster_bootstrap(pair[place], _sittings(), resamples=500).interval for pair in metrics]
         assert 0.93 <= _covered(found, true) <= 0.97
 
 
@@ -145,7 +145,7 @@ def _bootstrap_accuracy(accuracy: float, method: Method, times: int = 1) -> floa
     for seed, draw in enumerate(_quality(5, 1000, groups, 0.5)):
         right = draw < norm.ppf(accuracy)
         bootstrap = cluster_bootstrap(
-            lambda cases, right=right: right[cases].mean(), groups, method=method, resamples=500, seed=seed
+            of_cases(lambda cases, right=right: right[cases].mean()), groups, method=method, resamples=500, seed=seed
         )
         found.append(bootstrap.interval)
     return _covered(found, accuracy)
@@ -174,7 +174,7 @@ def _bootstrap_area(area: float, method: Method) -> float:
         scores = draw + norm.ppf(area) * np.sqrt(2) * positive
         wins = scores[:, None] > scores
         assert metric(np.arange(45)) == pytest.approx(auroc(positive, scores))
-        found.append(cluster_bootstrap(metric, groups, method=method, resamples=500, seed=seed).interval)
+        found.append(cluster_bootstrap(of_cases(metric), groups, method=method, resamples=500, seed=seed).interval)
     return _covered(found, area)
 
 

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from sklearn.metrics import balanced_accuracy_score, roc_auc_score
 
 from cvs_med.statistics import weighted
-from cvs_med.statistics.bootstrap import cluster_bootstrap, weighted_bootstrap
+from cvs_med.statistics.bootstrap import cluster_bootstrap, of_cases
 
 GROUPS = np.arange(60) // 2
 
@@ -48,7 +48,7 @@ def test_a_fold_without_a_class_is_left_out_and_no_fold_is_no_area() -> None:
 
 
 @pytest.mark.parametrize("method", ["bca", "percentile"])
-def test_the_weighted_bootstrap_is_the_one_that_draws_cases(method: str) -> None:
+def test_weights_draw_again_what_lists_of_cases_do(method: str) -> None:
     labels, probabilities, _ = drawn(3)
     predicted = probabilities.argmax(axis=1)
 
@@ -56,8 +56,8 @@ def test_the_weighted_bootstrap_is_the_one_that_draws_cases(method: str) -> None
         shares = [np.mean(predicted[cases][labels[cases] == label] == label) for label in range(3)]
         return float(np.mean(shares))
 
-    slow = cluster_bootstrap(metric, GROUPS, method=method, resamples=300)
-    quick = weighted_bootstrap(weighted.balanced_accuracy(labels, predicted), GROUPS, method=method, resamples=300)
+    slow = cluster_bootstrap(of_cases(metric), GROUPS, method=method, resamples=300)
+    quick = cluster_bootstrap(weighted.balanced_accuracy(labels, predicted), GROUPS, method=method, resamples=300)
     assert quick.interval is not None
     assert slow.interval is not None
     assert quick.interval == pytest.approx(slow.interval)
