@@ -158,7 +158,8 @@ def _dice(run: RunMetrics) -> Group:
         for name, (each, interval) in measured.items()
         if each
     )
-    title = f"Overlap of the {run.foreground} inside the field of view; clDice: of centrelines; HD95: of outlines"
+    more = "; HD95: how far their outlines lie apart" if result.outline_distance else "; clDice: of their centrelines"
+    title = f"Overlap of the {run.foreground} inside the field of view{more}"
     return table(title, ["", "mean", "95 % interval", "lowest to highest", "images"], rows)
 
 
