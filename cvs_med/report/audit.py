@@ -16,7 +16,9 @@ from rich.text import Text
 from cvs_med.audit import Audit
 from cvs_med.audit.findings import Finding
 from cvs_med.duplicates import Pair
+from cvs_med.evaluation.doubts import Doubts
 from cvs_med.report import audit_page
+from cvs_med.report import doubts as in_doubt
 from cvs_med.report.figures import Figure
 from cvs_med.report.words import NOT_DEFINED, listed
 from cvs_med.tables import write_bytes
@@ -30,8 +32,8 @@ CAVEAT = (
 SUSPECT = "A suspect is no finding: chance makes one of about every twentieth probe."
 
 
-def show(audit: Audit, console: Console) -> None:
-    """Print the findings, the surest first."""
+def show(audit: Audit, console: Console, doubts: Doubts | None = None) -> None:
+    """Print the findings, the surest first, and the labels that a run's answers contradict."""
     table = Table(box=box.SIMPLE_HEAD, padding=(0, 0, 0, 1))
     for number, name in enumerate(("probe", "right", "95 % interval", "AUROC", "p", "Holm", "")):
         table.add_column(Text(name), justify="right" if 0 < number < 6 else "left", no_wrap=True)
@@ -39,7 +41,7 @@ def show(audit: Audit, console: Console) -> None:
         table.add_row(*map(Text, (row["probe"], *cells(row, audit.cases), row["grade"])))
     console.print(Text(heading(audit), style="bold"))
     console.print(table)
-    for sentence in sentences(audit):
+    for sentence in [*sentences(audit), *_doubted(doubts)]:
         console.print(Text(sentence))
 
 
@@ -67,6 +69,14 @@ def sentences(audit: Audit) -> list[str]:
     counted = [each.verdict for each in audit.findings if each.grade == "not found" and each.spread]
     repeated = told_duplicates(audit.duplicates)
     return [*told, *carried, *suspects, *counted, repeated, audit.groups.sentence(), _by_chance(audit), CAVEAT]
+
+
+def _doubted(doubts: Doubts | None) -> list[str]:
+    """Say which labels are in doubt, or that no run was named."""
+    if doubts is None:
+        return [in_doubt.NOT_ASKED]
+    listed_ones = [f"{each.case} ({each.label}, rather {each.answer})" for each in doubts.found[: in_doubt.MOST]]
+    return [in_doubt.told(doubts), *([f"In doubt: {listed(listed_ones)}."] if listed_ones else [])]
 
 
 def _by_chance(audit: Audit) -> str:
@@ -128,8 +138,8 @@ def cells(row: dict[str, Any], cases: int) -> list[str]:
     ]
 
 
-def to_json(audit: Audit, data: str = "") -> str:
-    """Give the whole audit as JSON, with a digest of the files that it read, if known."""
+def to_json(audit: Audit, data: str = "", doubts: Doubts | None = None) -> str:
+    """Give the whole audit as JSON, with a digest of the files that it read and what a run doubts, if known."""
     content = {
         "dataset": audit.dataset,
         "classes": dict(zip(audit.class_names, audit.counts, strict=True)),
@@ -141,28 +151,34 @@ def to_json(audit: Audit, data: str = "") -> str:
         "findings": list(rows(audit)),
         "duplicates": [asdict(pair) for pair in audit.duplicates],
         "groups": asdict(audit.groups),
+        "doubts": asdict(doubts) if doubts else None,
     }
     return json.dumps(content, indent=1) + "\n"
 
 
-def write(audit: Audit, out: Path) -> Path:
+def write(audit: Audit, out: Path, doubts: Doubts | None = None) -> Path:
     """Write audit.json, audit.csv, audit.png and audit.html.
+
+    Args:
+        audit: what was found.
+        out: folder, which is made.
+        doubts: labels that the answers of a run contradict, if one was named.
 
     Returns:
         The page.
     """
     out.mkdir(parents=True, exist_ok=True)
-    write_bytes(out / "audit.json", to_json(audit).encode())
+    write_bytes(out / "audit.json", to_json(audit, doubts=doubts).encode())
     write_bytes(out / "audit.csv", _csv(audit).encode())
     figure = audit_page.draw(audit.findings, audit.cases, max(audit.counts))
     write_bytes(out / "audit.png", figure.png)
-    write_bytes(out / "audit.html", _page(audit, figure).encode())
+    write_bytes(out / "audit.html", _page(audit, figure, doubts).encode())
     return out / "audit.html"
 
 
-def _page(audit: Audit, figure: Figure) -> str:
+def _page(audit: Audit, figure: Figure, doubts: Doubts | None) -> str:
     table = [[row["probe"], *cells(row, audit.cases), row["grade"], row["verdict"]] for row in rows(audit)]
-    return audit_page.render(heading(audit), sentences(audit), table, figure)
+    return audit_page.render(heading(audit), [*sentences(audit), *_doubted(doubts)], table, figure)
 
 
 def _csv(audit: Audit) -> str:

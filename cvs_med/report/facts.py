@@ -7,18 +7,17 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import yaml
 
 from cvs_med.datasets import masks
 from cvs_med.decisions import Decisions
 from cvs_med.errors import RunError
 from cvs_med.evaluation import DatasetCard, Folds, RunMetrics, decided, evaluate_run, read_json
+from cvs_med.evaluation.doubts import Doubts, doubts
 from cvs_med.report import benefit, history, kept_audit
 from cvs_med.report.benefit import Benefit
 from cvs_med.report.differences import Difference, against_baselines
 from cvs_med.report.kept_audit import KeptAudit
-from cvs_med.statistics.label_noise import Doubt, doubted_labels
 from cvs_med.tables import Segmentation, read_predictions, read_segmentation
 from cvs_med.types import Prediction
 
@@ -60,7 +59,7 @@ class Facts:
     methods: frozenset[str]
     environment: Mapping[str, str | int | float | None]
     audit: KeptAudit | None
-    doubts: Sequence[Doubt]
+    doubts: Doubts
     masks: str | None
     decisions: Decisions | None = None
     benefit: Benefit | None = None
@@ -134,16 +133,11 @@ def gather(run: Path, prevalence: tuple[str, float] | None = None) -> Facts:
         methods=_methods(run, metrics),
         environment=read_json(run / "environment.json", dict[str, str | int | float | None]),
         audit=kept_audit.read(run),
-        doubts=_doubts(predictions),
+        doubts=doubts(predictions, names),
         masks=masks.describe(run) if (run / masks.ORIGIN).exists() else None,
         decisions=decisions,
         benefit=benefit.measure(predictions, decisions, names, prevalence) if prevalence else None,
     )
-
-
-def _doubts(predictions: Sequence[Prediction]) -> tuple[Doubt, ...]:
-    labels = np.array([each.label for each in predictions], dtype=np.int64)
-    return doubted_labels(labels, np.array([each.probabilities for each in predictions], dtype=np.float64))
 
 
 def _methods(run: Path, metrics: RunMetrics) -> frozenset[str]:
@@ -163,9 +157,7 @@ def to_json(facts: Facts) -> str:
         "protocol": facts.settings,
         "environment": facts.environment,
         "audit": facts.audit.model_dump() if facts.audit else None,
-        "doubted_labels": [
-            asdict(each) | {"case": facts.predictions[each.case].case_id} for each in facts.doubts
-        ],
+        "doubted_labels": [asdict(each) for each in facts.doubts.found],
         "masks": facts.masks,
         "decision_curve": asdict(facts.benefit) if facts.benefit else None,
         "decisions": facts.decisions.model_dump() if facts.decisions else None,

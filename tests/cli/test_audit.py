@@ -5,11 +5,13 @@ import json
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pytest
 from click.testing import CliRunner, Result
 
 from cvs_med import audit as audits
 from cvs_med.cli import main
+from cvs_med.tables import read_predictions
 
 
 @pytest.fixture
@@ -60,3 +62,28 @@ def test_a_data_set_without_files_and_masks_of_its_own_is_audited(
     grades = {finding["probe"]: finding["grade"] for finding in json.loads(result.stdout)["findings"]}
     assert grades["mask-area"] == grades["jpeg-quantisation"] == grades["outside-view"] == "absent"
     assert grades["geometry"] == "same"
+
+
+def test_the_answers_of_a_run_show_which_labels_are_in_doubt(
+    run: Callable[..., Result], phantom_folder: Path, finished_run: Path, tmp_path: Path
+) -> None:
+    options = ("--dataset", "phantom", "--data-dir", phantom_folder, "--out", tmp_path / "audit")
+    assert "Name a finished run of this data set with --run" in " ".join(run(*options).stdout.split())
+    assert json.loads(run(*options, "--json").stdout)["doubts"] is None
+    table = read_predictions(finished_run / "predictions.csv", ("healthy", "diabetic retinopathy", "glaucoma"))
+    answers = np.array([each.probabilities for each in table])
+    wrong = [p.case_id for p, row in zip(table, answers, strict=True) if row.argmax() != p.label]
+    doubted = json.loads(run(*options, "--run", finished_run, "--json").stdout)["doubts"]
+    assert (doubted["cases"], doubted["right"]) == (9, 9 - len(wrong))
+    assert {each["case"] for each in doubted["found"]} <= set(wrong)
+    page = (tmp_path / "audit" / "audit.html").read_text()
+    for each in doubted["found"]:
+        assert f"{each['case']} ({each['label']}, rather {each['answer']})" in page
+
+
+def test_a_run_of_another_data_set_is_refused(
+    run: Callable[..., Result], cifar10: Path, finished_run: Path
+) -> None:
+    result = run("--dataset", "cifar10", "--data-dir", cifar10, "--run", finished_run)
+    assert result.exit_code == 2
+    assert "expected a run of the data set cifar10, found one of phantom" in result.stderr

@@ -1,7 +1,7 @@
 """Beside a result: images that are there twice, and labels that the answers contradict."""
 
 import json
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import pytest
@@ -44,20 +44,19 @@ def test_a_suspect_is_called_no_finding(map_run: Path) -> None:
 
 def test_labels_that_the_answers_contradict_are_listed_and_kept(map_run: Path) -> None:
     facts = gather(map_run)
-    assert facts.doubts
+    assert facts.doubts.found
     text, table = shortcuts.doubted(facts)[1:]
     assert isinstance(text, Text)
-    assert text.text.startswith(f"{len(facts.doubts)} of 6 labels")
+    assert text.text.startswith(f"{len(facts.doubts.found)} of 6 labels")
     assert isinstance(table, Table)
-    first = facts.doubts[0]
-    prediction = facts.predictions[first.case]
-    assert table.rows[0][0] == prediction.case_id
+    first = facts.doubts.found[0]
+    prediction = next(each for each in facts.predictions if each.case_id == first.case)
+    assert table.rows[0][0] == first.case
+    assert first.label == facts.metrics.class_names[prediction.label]
     assert float(table.rows[0][2]) == pytest.approx(prediction.probabilities[prediction.label])
     kept = json.loads(report.write(map_run, "json").read_text(encoding="utf-8"))["doubted_labels"]
-    assert kept[0] == {
-        "case": prediction.case_id, "label": first.label, "answer": first.answer, "probability": first.probability,
-    }  # fmt: skip
-    assert len(shortcuts.doubted(replace(facts, doubts=()))) == 2
+    assert kept[0] == asdict(first)
+    assert len(shortcuts.doubted(replace(facts, doubts=replace(facts.doubts, found=())))) == 2
 
 
 def test_a_folder_of_repeats_is_not_taken_for_a_run(tmp_path: Path) -> None:

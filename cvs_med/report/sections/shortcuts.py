@@ -1,12 +1,10 @@
 """What else than the disease could lie behind a result: what the audit found, images seen twice, labels in doubt."""
 
 from cvs_med.report import audit as audits
-from cvs_med.report import words
+from cvs_med.report import doubts, words
 from cvs_med.report.document import Block, Heading, Table, Text
 from cvs_med.report.facts import Facts
 from cvs_med.report.kept_audit import KeptAudit, KeptFinding
-
-_MOST_DOUBTS = 20
 
 
 def audited(facts: Facts) -> list[Block]:
@@ -31,23 +29,9 @@ def audited(facts: Facts) -> list[Block]:
 
 def doubted(facts: Facts) -> list[Block]:
     """List the images whose label the out-of-fold answers contradict."""
-    found, names = facts.doubts, facts.metrics.class_names
-    said = (
-        f"{len(found)} of {facts.cases} labels: another class is as probable as it is for the images that carry its "
-        "label, in the mean, and the label is not the answer (confident learning, by networks that had not seen the "
-        "image). Such a doubt may be the method's mistake as well as the label's, and where the method "
-        "is right in few it mostly is the method's: look at the images. No label was changed and no image left out."
-    )
-    blocks: list[Block] = [Heading("Labels that the answers contradict"), Text(said)]
-    if found:
-        rows = tuple(
-            (facts.predictions[each.case].case_id, f"{names[each.label]}\nrather {names[each.answer]}",
-             f"{each.probability:.3f}")
-            for each in found[:_MOST_DOUBTS]
-        )
-        caption = "Labels in doubt, with their probability, the least probable first"
-        caption += f" ({_MOST_DOUBTS} of {len(found)}; the rest in report.json)" if len(found) > _MOST_DOUBTS else ""
-        blocks.append(Table(caption, ("image", "label", "probability"), rows))
+    blocks: list[Block] = [Heading("Labels that the answers contradict"), Text(doubts.told(facts.doubts))]
+    if facts.doubts.found:
+        blocks.append(Table(doubts.caption(facts.doubts), doubts.HEADER, doubts.rows(facts.doubts)))
     return blocks
 
 
