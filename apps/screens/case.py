@@ -1,17 +1,19 @@
 """One case: photograph and layers, the diagnosis in words, and the reader's answer."""
 
-from dataclasses import replace
-
 import streamlit as st
 
 from cvs_med.errors import CvsMedError
 from cvs_med.review import corrections, provenance, worklist
 from cvs_med.review.launch import settings
+from cvs_med.review.layers import Layer
 from cvs_med.review.records import GRADABILITIES, Answer, Verdict
 from cvs_med.review.screen import Desk, Screen
 from cvs_med.review.worklist import Row
 from screens import session, viewer
 from screens.plain import plain
+
+_ASK_AGAIN = 0.5
+"""Seconds until it is asked again whether the next case is made."""
 
 
 @st.cache_resource(show_spinner=False, max_entries=1)
@@ -33,11 +35,15 @@ def show() -> None:
     st.session_state["image_digest"] = screen.image_digest
     if screen.photograph.problem:
         st.warning(plain(screen.photograph.problem), icon=":material/photo:")
-    # The next two are made meanwhile, so that the next one's pictures can be sent along with this one's.
-    ahead = [session.run().ids[number - 1] for number in rest[:2]]
-    _look(row, screen, desk.ready(ahead[0]) if ahead else None)
+    hidden = row.reference is None
+    viewer.look(f"{digest} {row.number} {hidden}", screen.photograph, _layers(screen, hidden))
     st.markdown("  \n".join(map(plain, screen.reasons)))
+    ahead = [session.run().ids[number - 1] for number in rest[:2]]
     desk.prepare(ahead)
+    if ahead:
+        # Asked for again until it is made; then the browser loads it while this case is looked at.
+        waiting = None if desk.ready(ahead[0]) else _ASK_AGAIN
+        st.fragment(_load, run_every=waiting)(desk, ahead[0])
 
 
 def _header(row: Row, listed: list[Row], before: int | None, after: int | None) -> None:
@@ -56,13 +62,16 @@ def _header(row: Row, listed: list[Row], before: int | None, after: int | None) 
         session.go("correction")
 
 
-def _look(row: Row, screen: Screen, ahead: Screen | None) -> None:
-    hidden = row.reference is None
-    # The experts' mask belongs to the reference, and is hidden with it.
-    shown = [layer for layer in screen.layers if not (hidden and layer.key == "gold")]
-    if ahead and session.blinded():
-        ahead = replace(ahead, layers=tuple(layer for layer in ahead.layers if layer.key != "gold"))
-    viewer.look(f"{session.run().digest} {row.number} {hidden}", screen.photograph, shown, ahead)
+def _layers(screen: Screen, hidden: bool) -> list[Layer]:
+    """Leave the experts' mask out while the reference is hidden: it belongs to it."""
+    return [layer for layer in screen.layers if not (hidden and layer.key == "gold")]
+
+
+def _load(desk: Desk, case_id: str) -> None:
+    """Send the pictures of the next case, once they are made."""
+    made = desk.ready(case_id)
+    if made:
+        viewer.load(made.photograph, _layers(made, session.blinded()))
 
 
 def _answers(row: Row, screen: Screen, after: int | None) -> None:

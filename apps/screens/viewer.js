@@ -3,12 +3,16 @@ const viewers = new WeakMap();
 // What the reader chose stays chosen from case to case.
 const kept = { blended: false, opacity: 0.8, shown: {}, tool: "brush", erase: false, radius: 12 };
 
+// Settled when the pictures of the open case are painted: those of the next one do not compete with them.
+let painted = Promise.resolve();
+
 export default function (component) {
   const { parentElement, data, setStateValue } = component;
+  if (data.mode === "ahead") return void painted.then(() => prepare(data));
   let viewer = viewers.get(parentElement);
   if (!viewer) viewers.set(parentElement, (viewer = new Viewer(parentElement, data.mode)));
   viewer.send = (strokes) => setStateValue("drawn", { id: data.id, strokes });
-  viewer.show(data);
+  painted = viewer.show(data).catch(() => {});
 }
 
 const element = (tag, attributes = {}, ...children) => {
@@ -46,6 +50,11 @@ function overview(source) {
   return reduced.get(source);
 }
 
+function prepare({ source, layers }) {
+  overview(source).catch(() => {});
+  for (const layer of layers) loaded(layer).catch(() => {});
+}
+
 class Viewer {
   constructor(root, mode) {
     this.drawing = mode === "draw";
@@ -60,7 +69,7 @@ class Viewer {
   }
 
   async show(data) {
-    if (this.data && this.data.id === data.id) return this.prepare(data);
+    if (this.data && this.data.id === data.id) return;
     const first = !this.data;
     this.data = data;
     this.points = null;
@@ -79,13 +88,6 @@ class Viewer {
     if (first || !this.sized) this.resized();
     this.fit();
     this.panes.dataset.shown = data.id;
-    this.prepare(data);
-  }
-
-  prepare({ ahead }) {
-    if (!ahead || !this.panes.dataset.shown) return;
-    overview(ahead.source).catch(() => {});
-    for (const source of ahead.layers) loaded(source).catch(() => {});
   }
 
   // --- what is around the pictures -------------------------------------------------------------------------------

@@ -16,7 +16,6 @@ from streamlit import runtime
 from cvs_med.review import layers
 from cvs_med.review.layers import Layer
 from cvs_med.review.pictures import Photograph
-from cvs_med.review.screen import Screen
 
 _HERE = Path(__file__).parent
 _MOUNT = st.components.v2.component(
@@ -24,22 +23,27 @@ _MOUNT = st.components.v2.component(
 )
 
 
-def look(name: str, photograph: Photograph, shown: Sequence[Layer], ahead: Screen | None) -> None:
+def look(name: str, photograph: Photograph, shown: Sequence[Layer]) -> None:
     """Show a case, photograph and layers, side by side or blended.
 
     Args:
         name: of what is shown; another name is another picture.
         photograph: the photograph.
         shown: its layers.
-        ahead: the case that will probably be shown next; the browser loads its pictures now.
     """
     drawn = [asdict(layer) | {"png": served(layer.png, "image/png", layer.key)} for layer in shown]
-    later = ahead and {
-        "source": served(ahead.photograph.content, ahead.photograph.mime, "ahead"),
-        "layers": [served(each.png, "image/png", f"ahead {each.key}") for each in ahead.layers],
-    }
-    data = _frame(name, photograph) | {"mode": "look", "layers": drawn, "ahead": later}
+    data = _frame(name, photograph) | {"mode": "look", "layers": drawn}
     _MOUNT(key="look", data=data, height="content")
+
+
+def load(photograph: Photograph, layers: Sequence[Layer]) -> None:
+    """Have the browser load and decode the pictures of the case that will probably be shown next; nothing is shown."""
+    data = {
+        "mode": "ahead",
+        "source": served(photograph.content, photograph.mime, "ahead"),
+        "layers": [served(each.png, "image/png", f"ahead {each.key}") for each in layers],
+    }
+    _MOUNT(key="ahead", data=data, height="content")
 
 
 def draw(name: str, photograph: Photograph, mask: bytes, forget: Sequence[str]) -> list[dict[str, Any]]:

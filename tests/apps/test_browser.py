@@ -127,6 +127,7 @@ def test_a_reader_reviews_draws_and_reloads(page: Any, address: str, run: Finish
     for turn in range(CASES):
         here = shown(page)
         if turn == 1:
+            playwright.expect(page.get_by_label("Comment")).to_have_count(1)  # that of the case before is gone
             page.get_by_label("Comment").fill("a <b>comment</b>")
             page.get_by_role("button", name="Cannot tell").click()
         elif turn % 2:
@@ -181,6 +182,27 @@ def test_a_reader_reviews_draws_and_reloads(page: Any, address: str, run: Finish
     assert changed.any()
     assert not (store.read_mask(version) & ~predicted).any()
     assert store.verify() == []
+
+
+# More pictures were loaded than the open case has, and none is on its way.
+LOADED_AHEAD = """
+() => {
+  const loaded = performance.getEntriesByType("resource").filter(({ name }) => name.includes("/media/")).length;
+  if (loaded !== window.loadedBefore?.loaded) window.loadedBefore = { loaded, since: performance.now() };
+  const ownLayers = document.querySelectorAll(".bar input[type=checkbox]").length;
+  return loaded > ownLayers + 1 && performance.now() - window.loadedBefore.since > 1500;
+}
+"""
+
+
+def test_the_pictures_of_the_next_case_are_there_before_it_is_opened(page: Any, address: str) -> None:  # noqa: ANN401
+    page.goto(f"{address}/case?reader=Ada")
+    page.locator("[data-shown]").wait_for()
+    here = shown(page)
+    page.wait_for_function(LOADED_AHEAD, timeout=WAIT)
+    page.route("**/media/**", lambda route: route.abort())
+    page.keyboard.press("a")
+    await_another(page, here)
 
 
 def test_an_image_is_tried_and_a_file_that_is_none_is_refused(
