@@ -58,7 +58,7 @@ def _answer(name: str, content: bytes) -> None:
         st.warning(plain(screen.reasons[0]), icon=":material/photo:")
     else:
         st.markdown(f"**The networks say {plain(str(tried.row.derived))}** ({plain(screen.diagnosis)})")
-    viewer.look(f"trial {handed_in.sha256}", screen.photograph, screen.layers, None)
+    viewer.look(f"trial {handed_in.sha256}", screen.photograph, screen.layers)
     st.markdown("  \n".join(map(plain, screen.reasons[1:] if tried.row.flags else screen.reasons)))
     _offer_to_keep()
 
