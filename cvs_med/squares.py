@@ -5,6 +5,7 @@ are: for one photograph of 3504 x 2336 the same recipe takes 0.14 s and 140 MB, 
 floats first) 0.40 s and 470 MB. Its box filter is the area average that a vessel fraction needs.
 """
 
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
@@ -52,9 +53,11 @@ def square(pixels: Array, view: Mask, mask: Mask | None, *, size: int, crop: Cro
         crop: what to keep of the photograph.
     """
     geometry = around(_kept(pixels, view, crop), size)
-    seen = _resize(view, geometry) >= 128
-    foreground = np.zeros(seen.shape, np.uint8) if mask is None else _resize(mask, geometry)
-    image = _resize(pixels, geometry) * seen[..., None]
+    with ThreadPoolExecutor(1) as beside:  # Pillow leaves Python to compute.
+        resized = beside.submit(_resize, pixels, geometry)
+        seen = _resize(view, geometry) >= 128
+        foreground = np.zeros(seen.shape, np.uint8) if mask is None else _resize(mask, geometry)
+        image = resized.result() * seen[..., None]
     return Square(
         image=np.ascontiguousarray(image.transpose(2, 0, 1)),
         foreground=foreground * seen.astype(np.uint8),

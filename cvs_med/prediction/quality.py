@@ -44,12 +44,14 @@ roundness: its share of its bounding box. All but the last two are taken inside 
 
 def measure(image: Array, field_of_view: Array) -> Floats:
     """Measure a square image (3, S, S) inside its field of view (S, S), 8 bits each; in the order of `MEASURES`."""
-    colours, seen = image.astype(np.float32), field_of_view >= 128
-    inside = colours[:, seen] if seen.any() else colours.reshape(3, -1)
-    red, _, blue = inside.sum(axis=1, dtype=np.float64) / max(float(inside.sum(dtype=np.float64)), 1.0)
-    grey = inside.mean(axis=0)
+    seen = field_of_view >= 128
+    counted = seen if seen.any() else np.ones_like(seen)
+    red, green, blue = (float(plane[counted].sum(dtype=np.int64)) for plane in image)
+    total = max(red + green + blue, 1.0)
+    grey = image.mean(axis=0, dtype=np.float32)
+    inside = grey[counted]
     area, box = _extent(seen)
-    return np.array([grey.mean(), grey.std(), _sharpness(colours.mean(axis=0), seen), red, blue, area, box])
+    return np.array([inside.mean(), inside.std(), _sharpness(grey, seen), red / total, blue / total, area, box])
 
 
 def _sharpness(grey: npt.NDArray[np.float32], seen: Mask) -> float:

@@ -31,11 +31,16 @@ class Overlay:
 
     Attributes:
         whole: panels with title, probabilities and legends.
-        strip: the panels alone, in the same rows, for a gallery that has its own words.
+        pictures: those of the panels alone, in rows.
     """
 
     whole: Image.Image
-    strip: Image.Image
+    pictures: Sequence[Sequence[Image.Image]]
+
+    @property
+    def strip(self) -> Image.Image:
+        """Give the panels alone, in the same rows, for a gallery that has its own words."""
+        return _stack([_beside(row) for row in self.pictures])
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,12 +90,11 @@ def draw_titled(
     drawn = _panels(probabilities, case, class_names)
     columns = len(drawn) if len(drawn) <= _MOST_IN_A_ROW else 2
     rows = [drawn[start : start + columns] for start in range(0, len(drawn), columns)]
-    strip = _stack([_beside([panel.picture for panel in row]) for row in rows])
     body = _stack([_beside([_captioned(panel) for panel in row]) for row in rows])
     whole = Image.new("RGB", (body.width + 2 * _MARGIN, _HEADER + body.height + _MARGIN), panels.WHITE)
     whole.paste(body, (_MARGIN, _HEADER))
     _draw_header(ImageDraw.Draw(whole), badge, title, probabilities, class_names, whole.width)
-    return Overlay(whole, strip)
+    return Overlay(whole, [[panel.picture for panel in row] for row in rows])
 
 
 def _panels(probabilities: Sequence[float], case: CaseMap, names: Sequence[str]) -> list[_Panel]:

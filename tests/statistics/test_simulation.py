@@ -59,7 +59,7 @@ def test_plain_wilson_falls_short_where_cases_of_a_group_are_alike() -> None:
 
 
 @pytest.mark.parametrize(("first", "second", "common"), [(0.8, 0.8, 0.5), (0.8, 0.7, 0.5), (0.8, 0.8, 0.9)])
-def test_the_difference_of_two_accuracies_iscovered(first: float, second: float, common: float) -> None:
+def test_the_difference_of_two_accuracies_is_covered(first: float, second: float, common: float) -> None:
     groups, found = sittings(), []
     draws = (quality(seed, 2000, groups, 0.3) for seed in (2, 3, 4))
     for hard, own, other in zip(*draws, strict=True):
@@ -80,7 +80,7 @@ def _scored(apart: float, count: int) -> Iterator[tuple[np.ndarray, np.ndarray]]
 
 
 @pytest.mark.parametrize("apart", [0.8, 1.5])
-def test_balanced_accuracy_and_mean_auroc_over_folds_arecovered(apart: float) -> None:
+def test_balanced_accuracy_and_mean_auroc_over_folds_are_covered(apart: float) -> None:
     drawn = list(_scored(apart, 1000))
     folds = np.arange(45) // 9
     everyone = np.ones((1, 45))
@@ -187,7 +187,7 @@ def test_delong_is_careful_near_one_and_over_folds(area: float, folds: np.ndarra
 
 
 @pytest.mark.parametrize("kappa", [0.3, 0.6, 0.8, 0.9])
-def test_kappa_iscovered(kappa: float) -> None:
+def test_kappa_is_covered(kappa: float) -> None:
     # Both name the same class, or, with the share 1 - kappa, guess.
     shares = kappa * np.eye(3) / 3 + (1 - kappa) / 9
     tables = np.random.default_rng(8).multinomial(45, shares.ravel(), size=2000).reshape(-1, 3, 3)
