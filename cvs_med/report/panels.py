@@ -57,8 +57,9 @@ def heat_limit(evidence: npt.NDArray[np.float32]) -> float:
 
 def heat(evidence: npt.NDArray[np.float32], limit: float) -> Array:
     """Colour shares from blue (below zero) over white (zero) to red (above zero); `limit` gets the full colour."""
-    place = np.clip(evidence / limit, -1, 1) * 128 + 128
-    return np.asarray(_HEAT[place.round().astype(np.intp)], dtype=np.uint8)
+    middle = len(_HEAT) // 2
+    place = np.clip(evidence * (middle / limit) + (middle + 0.5), 0, 2 * middle)  # cutting off then rounds
+    return np.asarray(np.take(_HEAT, place.astype(np.uint16), axis=0))
 
 
 def heat_bar(width: int, height: int) -> Array:
