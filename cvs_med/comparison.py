@@ -9,6 +9,7 @@ import numpy as np
 
 from cvs_med.errors import RunError
 from cvs_med.evaluation import Folds, measure_run, read_json
+from cvs_med.evaluation.auroc_difference import AurocDifference, auroc_difference
 from cvs_med.protocol import dump, load
 from cvs_med.protocol_sections import Splits
 from cvs_med.repeats import runs_in
@@ -49,6 +50,7 @@ class Paired:
         over_folds: corrected resampled t-test of the folds' right answers; None for a single repeat.
         over_cases: sign-flip test of each case's mean over the repeats, groups flipped whole.
         p_corrected: p of `over_cases` by Holm, for all pairs that are compared.
+        auroc: how far their mean AUROC lie apart; None where no fold has every class.
     """
 
     first: str
@@ -60,6 +62,7 @@ class Paired:
     over_folds: CorrectedT | None
     over_cases: SignFlip
     p_corrected: float
+    auroc: AurocDifference | None
 
 
 def compare(runs: Sequence[Path]) -> list[Paired]:
@@ -172,4 +175,5 @@ def _paired(first: Contender, second: Contender, deals: Sequence[Deal], test: Si
     right = tuple((int(_right(first.runs[d]).sum()), int(_right(second.runs[d]).sum())) for d in deals)
     over_folds = _over_folds(first, second, deals) if len(deals) > 1 else None
     difference = float(np.mean([a - b for a, b in right]))
-    return Paired(first.name, second.name, len(deals), right, difference, cases, over_folds, test, p)
+    auroc = auroc_difference([(first.runs[deal], second.runs[deal]) for deal in deals])
+    return Paired(first.name, second.name, len(deals), right, difference, cases, over_folds, test, p, auroc)

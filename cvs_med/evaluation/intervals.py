@@ -7,7 +7,7 @@ import numpy.typing as npt
 
 from cvs_med.evaluation.result import Intervals
 from cvs_med.statistics import weighted
-from cvs_med.statistics.bootstrap import Metric, cluster_bootstrap
+from cvs_med.statistics.bootstrap import Method, Metric, cluster_bootstrap
 from cvs_med.statistics.calibration import squared_errors
 from cvs_med.statistics.clusters import mean_by_group
 from cvs_med.statistics.intervals import Interval
@@ -32,20 +32,20 @@ def intervals(predictions: Sequence[Prediction], segmentation: Sequence[Segmenta
     units = {p.case_id: p.unit for p in predictions}
     groups = np.array([p.unit for p in predictions])
     return Intervals(
-        balanced_accuracy=_drawn(weighted.balanced_accuracy(labels, predicted), groups),
-        mean_auroc=_drawn(weighted.mean_auroc(labels, probabilities, folds), groups),
+        balanced_accuracy=drawn(weighted.balanced_accuracy(labels, predicted), groups),
+        mean_auroc=drawn(weighted.mean_auroc(labels, probabilities, folds), groups),
         brier=_mean(squared_errors(labels, probabilities), groups, most=2),
         dice_working=_overlap(segmentation, units, lambda row: row.dice_working),
         dice_native=_overlap(segmentation, units, lambda row: row.dice_native),
     )
 
 
-def _drawn(metric: Metric, groups: npt.NDArray[np.str_]) -> Interval | None:
-    """Draw groups again; None where that gives no interval."""
+def drawn(metric: Metric, groups: npt.NDArray[np.str_], method: Method = "bca") -> Interval | None:
+    """Draw groups again for the 95 % interval of a metric; None where that gives none, or would take many seconds."""
     alone = np.unique(groups).size < 2 or groups.size > _MOST_CASES
     if alone or not np.isfinite(metric(np.ones((1, groups.size)))[0]):
         return None
-    return cluster_bootstrap(metric, groups).interval
+    return cluster_bootstrap(metric, groups, method=method).interval
 
 
 def _overlap(

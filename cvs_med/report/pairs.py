@@ -36,7 +36,7 @@ def sentence(pair: Paired) -> str:
     counts = ", ".join(f"{a} against {b}" for a, b in pair.right)
     said = f"{first} against {second}, right of {pair.cases}: {counts}."
     if pair.over_folds is None:
-        return f"{said} One deal of the folds says little; repeat with other seeds."
+        return f"{said} One deal of the folds says little; repeat with other seeds.{_areas(pair)}"
     better = first if pair.difference > 0 else second
     verdict = (
         f"on these {pair.cases} cases {better} is right more often than chance explains"
@@ -45,8 +45,17 @@ def sentence(pair: Paired) -> str:
     )
     return (
         f"{said} Mean difference {pair.difference:+.1f} cases (95 % interval {_interval(pair)}, over folds p "
-        f"{_p(_folds(pair))}; over cases p {_p(pair.p_corrected)} after Holm): {verdict}."
+        f"{_p(_folds(pair))}; over cases p {_p(pair.p_corrected)} after Holm): {verdict}.{_areas(pair)}"
     )
+
+
+def _areas(pair: Paired) -> str:
+    """Say how far the AUROC lie apart; the verdict rests on the right answers alone."""
+    if pair.auroc is None:
+        return ""
+    ends = pair.auroc.interval
+    told = f"{ends.low:+.3f} to {ends.high:+.3f}" if ends else words.NOT_DEFINED
+    return f" Mean AUROC {pair.auroc.mean:+.3f} (95 % interval {told}, groups drawn again)."
 
 
 def shown(pair: Paired) -> bool:

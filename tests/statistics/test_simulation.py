@@ -94,6 +94,31 @@ def test_balanced_accuracy_and_mean_auroc_over_folds_are_covered(apart: float) -
         assert 0.93 <= covered(found, true) <= 0.97
 
 
+def _auroc_differences(first: float, second: float, alike: float) -> float:
+    """Simulate two methods that see a case alike up to `alike`, and tell the classes by so much."""
+    labels, folds, everyone = np.arange(45) % 3, np.arange(45) // 9, np.ones((1, 45))
+    metrics = []
+    for columns in zip(*(quality(seed, 1000, sittings(), 0.5) for seed in range(31, 37)), strict=True):
+        seen, own = np.stack(columns[:3], axis=1), np.stack(columns[3:], axis=1)
+        areas = [
+            weighted.mean_auroc(labels, softmax(scores + apart * np.eye(3)[labels], axis=1), folds)
+            for scores, apart in ((seen, first), (np.sqrt(alike) * seen + np.sqrt(1 - alike) * own, second))
+        ]
+        metrics.append(lambda weights, areas=areas: areas[0](weights) - areas[1](weights))
+    true = float(np.mean([metric(everyone)[0] for metric in metrics]))
+    found = [cluster_bootstrap(each, sittings(), method="percentile", resamples=500).interval for each in metrics]
+    return covered(found, true)
+
+
+@pytest.mark.parametrize(("first", "second", "alike"), [(1.5, 0.8, 0.5), (0.8, 0.8, 0.5), (1.5, 1.5, 0.9)])
+def test_the_difference_of_two_mean_aurocs_over_folds_is_covered(first: float, second: float, alike: float) -> None:
+    assert 0.93 <= _auroc_differences(first, second, alike) <= 0.97
+
+
+def test_the_difference_of_two_mean_aurocs_is_not_covered_where_both_are_nearly_one() -> None:
+    assert _auroc_differences(2.5, 2.5, 0.5) < 0.93
+
+
 def _net_benefit(apart: float, threshold: float, prevalence: float) -> float:
     """Simulate probabilities whose normal scores lie `apart` for positive and negative cases."""
     groups, positive, cut = sittings(), np.arange(45) % 3 == 0, norm.ppf(threshold)
