@@ -23,7 +23,7 @@ from typing import Any
 import torch
 
 from cvs_med.errors import CvsMedError, RunError
-from cvs_med.setup import Observer
+from cvs_med.observers import Observer
 from cvs_med.tables import write_bytes
 from cvs_med.tasks import Task
 from cvs_med.training import Epoch

@@ -10,10 +10,11 @@ from cvs_med import checkpoints, environment, run_folder, smaller_batch
 from cvs_med.answering import ONLY, Parts, Prepared, Setups, run_baselines, run_folds
 from cvs_med.errors import ProtocolError
 from cvs_med.evaluation import DatasetCard, Folds, read_json
+from cvs_med.observers import Observer
 from cvs_med.propagation import few_masks
 from cvs_med.protocol import Protocol, dump
 from cvs_med.run_folder import RunFolder
-from cvs_med.setup import Machine, Observer, Setup, prepare
+from cvs_med.setup import Machine, Setup, prepare
 from cvs_med.splits import k_folds
 from cvs_med.tables import write_bytes
 

@@ -6,12 +6,13 @@ from cvs_med import checkpoints, experiment, run_folder
 from cvs_med.errors import RunError
 from cvs_med.evaluation import INTERVAL_CAVEAT, RunMetrics, decided, measure_run
 from cvs_med.folds import keep_model, train_network
+from cvs_med.observers import Observer
 from cvs_med.prediction import ensemble, gate_file
 from cvs_med.prediction.gates import FalseAlarms
 from cvs_med.propagation import few_masks
 from cvs_med.protocol import Protocol
 from cvs_med.report.markdown import escape
-from cvs_med.setup import Machine, Observer, prepare
+from cvs_med.setup import Machine, prepare
 from cvs_med.statistics.metrics import Proportion
 from cvs_med.tables import write_bytes
 

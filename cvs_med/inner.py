@@ -1,7 +1,7 @@
 """A cross-validation inside one training part: whatever is decided by its answers has not seen a test case."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -9,29 +9,11 @@ import numpy as np
 from cvs_med import baselines, checkpoints
 from cvs_med.folds import as_predictions, source_of, train_network
 from cvs_med.inference import predict
-from cvs_med.setup import Observer, Setup
+from cvs_med.observers import Inside
+from cvs_med.setup import Setup
 from cvs_med.splits import inner_folds
 from cvs_med.tables import read_predictions, write_predictions
-from cvs_med.training import Epoch
 from cvs_med.types import Floats, Prediction
-
-
-@dataclass(frozen=True, slots=True)
-class _Unheard:
-    """An observer that tells of stages, not of the epochs of inner trainings, which would pass for those of folds."""
-
-    observer: Observer
-
-    def stage(self, text: str) -> None:
-        """Tell that a part of the work begins."""
-        self.observer.stage(text)
-
-    def counted(self, done: int, total: int) -> None:
-        """Tell how many are done."""
-        self.observer.counted(done, total)
-
-    def epoch(self, fold: int, epoch: Epoch) -> None:
-        """Keep an epoch to oneself."""
 
 
 def inner_answers(setup: Setup, folder: Path, number: int, train: Sequence[int]) -> list[Prediction]:
@@ -51,7 +33,7 @@ def inner_answers(setup: Setup, folder: Path, number: int, train: Sequence[int])
     position = {setup.cases[case].id: case for case in train}
     own = [setup.cases[case] for case in train if case in setup.tested]
     parts = inner_folds(own, setup.protocol.splits, number)
-    unheard, rows = replace(setup, observer=_Unheard(setup.observer)), []
+    unheard, rows = replace(setup, observer=Inside(setup.observer, lambda epoch: None)), []
     for inner, part in enumerate(parts):
         done, place = folder / f"answers-{inner}.csv", folder / f"fold-{inner}"
         if not done.exists():

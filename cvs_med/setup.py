@@ -7,7 +7,6 @@ from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Protocol as Interface
 
 import numpy as np
 import torch
@@ -20,23 +19,10 @@ from cvs_med.datasets import DataSet, masks
 from cvs_med.errors import fault
 from cvs_med.features import NOTHING, Features, extract
 from cvs_med.networks import Network, build_network, load_weights
+from cvs_med.observers import Observer
 from cvs_med.precision import Precision, choose, place
 from cvs_med.protocol import Protocol
-from cvs_med.training import Epoch
 from cvs_med.types import Case, Integers
-
-
-class Observer(Interface):
-    """Whoever watches a run."""
-
-    def stage(self, text: str) -> None:
-        """A part of the work begins."""
-
-    def counted(self, done: int, total: int) -> None:
-        """So many photographs of this stage are done."""
-
-    def epoch(self, fold: int, epoch: Epoch) -> None:
-        """An epoch of a fold has ended."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,7 @@ those of a whole table fill a disk. Finished cells are read, one that was begun 
 import hashlib
 import os
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -21,14 +21,14 @@ from cvs_med.errors import RunError
 from cvs_med.evaluation import read_json
 from cvs_med.inference import predict_classes
 from cvs_med.networks import Network
+from cvs_med.observers import Observer, OfCell
 from cvs_med.protocol import Protocol
 from cvs_med.run_folder import RunFolder
-from cvs_med.setup import Machine, Observer, Setup, assemble, labels_digest
+from cvs_med.setup import Machine, Setup, assemble, labels_digest
 from cvs_med.sweep_data import Data, Draw
 from cvs_med.sweep_plan import Cell, Plan, folder_of
 from cvs_med.sweep_table import Row, Samples, SweepTable
 from cvs_med.tables import read_predictions, write_predictions
-from cvs_med.training import Epoch
 from cvs_med.types import Case, Floats, Prediction
 
 TEST_BATCH = 128
@@ -68,7 +68,7 @@ def sweep(
                 f"Cell {number + 1} of {len(plan.cells)}: {cell.title}; "
                 f"{len(draw.train)} to learn from, {len(draw.test)} to test"
             )
-            right = run_cell(plan, data, cell, folder, machine, _Numbered(observer, number))
+            right = run_cell(plan, data, cell, folder, machine, OfCell(observer, number))
             key = cell.method, cell.samples
             earlier = rows[key].right if key in rows else ()
             rows[key] = Row(method=cell.method, samples=cell.samples, right=(*earlier, right), tested=len(draw.test))
@@ -89,25 +89,6 @@ def claim(plan: Plan, out: Path) -> None:
         run_folder.claim(place / "protocol.yaml", each, begun=begun)
         keep = RunFolder(place).require_same if begun else RunFolder(place).write_json
         keep("weights.json", {"weights": _weights(each.network.weights)})
-
-
-@dataclass(frozen=True, slots=True)
-class _Numbered:
-    """An observer who hears of one cell: its epochs by the cell's number, and how many test images are done."""
-
-    observer: Observer
-    number: int
-
-    def stage(self, text: str) -> None:
-        """Keep quiet: the stages of every cell are the same."""
-
-    def counted(self, done: int, total: int) -> None:
-        """Pass on how many images are done."""
-        self.observer.counted(done, total)
-
-    def epoch(self, fold: int, epoch: Epoch) -> None:
-        """Pass on an epoch as one of this cell."""
-        self.observer.epoch(self.number, epoch)
 
 
 def run_cell(

@@ -14,9 +14,10 @@ from typing import TypeVar, cast
 
 from cvs_med import answering, datasets, experiment, run_folder, sweep, sweep_data
 from cvs_med.answering import Prepared
+from cvs_med.observers import Observer
 from cvs_med.protocol import Protocol
 from cvs_med.run_folder import RunFolder
-from cvs_med.setup import Machine, Observer
+from cvs_med.setup import Machine
 from cvs_med.sweep_plan import Plan
 
 T = TypeVar("T")

@@ -17,8 +17,8 @@ from urllib.parse import urlsplit
 
 from cvs_med.errors import CvsMedError
 from cvs_med.evaluation import RunMetrics, evaluate_run
+from cvs_med.observers import Observer
 from cvs_med.protocol import Protocol
-from cvs_med.setup import Observer
 from cvs_med.tables import write_bytes
 from cvs_med.training import Epoch
 

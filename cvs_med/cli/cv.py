@@ -12,7 +12,7 @@ from cvs_med.protocol import Protocol
 from cvs_med.protocol import load as load_protocol
 
 if TYPE_CHECKING:
-    from cvs_med.setup import Observer
+    from cvs_med.observers import Observer
     from cvs_med.tracking import Kind
 
 _FOLDER = click.Path(path_type=Path, file_okay=False)

@@ -9,7 +9,7 @@ import click
 from cvs_med.errors import CvsMedError
 
 if TYPE_CHECKING:
-    from cvs_med.setup import Observer
+    from cvs_med.observers import Observer
     from cvs_med.tasks import Task
 
 Command = TypeVar("Command", bound=Callable[..., Any])

@@ -10,7 +10,7 @@ made as PNGs at the network's size, exactly as they are learnt from, and the his
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
 import torch
@@ -23,36 +23,18 @@ from cvs_med.evaluation.made_masks import FOLDER, TABLE
 from cvs_med.folds import source_of, train_network
 from cvs_med.images import Mask, read_mask
 from cvs_med.inference import predict_foreground
+from cvs_med.observers import Inside
 from cvs_med.propagation.mask_folder import confidence, most_probable
 from cvs_med.protocol import Protocol
-from cvs_med.setup import Observer, Setup, require_foreground, timed
+from cvs_med.setup import Setup, require_foreground, timed
 from cvs_med.splits import spread_over_groups
 from cvs_med.statistics.metrics import dice
 from cvs_med.tables import MaskRow, write_masks
-from cvs_med.training import Epoch, steps_of
+from cvs_med.training import steps_of
 from cvs_med.types import OwnFile
 
 _OTHER_CHANCE = 2**20
 """Added to the number of a fold: its two networks begin from different weights."""
-
-
-@dataclass(frozen=True, slots=True)
-class _Counted:
-    """An observer to whom the epochs of this training are counts; as epochs they would pass for those of the fold."""
-
-    observer: Observer
-
-    def stage(self, text: str) -> None:
-        """Tell that a part of the work begins."""
-        self.observer.stage(text)
-
-    def counted(self, done: int, total: int) -> None:
-        """Tell how many are done."""
-        self.observer.counted(done, total)
-
-    def epoch(self, fold: int, epoch: Epoch) -> None:
-        """Tell how many epochs are done."""
-        self.observer.counted(epoch.number + 1, epoch.epochs)
 
 
 def require_enough(setup: Setup, parts: Sequence[Sequence[int]]) -> None:
@@ -144,7 +126,8 @@ def _propagate(setup: Setup, known: Setup, place: Path, number: int, drawn: Sequ
     """Train on the drawn masks, and make one for each other case of the training part."""
     setup.observer.stage(f"Fold {number + 1}: {len(drawn)} masks to learn from, {len(rest)} to be made")
     settings = _of_the_maker(known.protocol, len(drawn) + len(rest))
-    learning = replace(known, protocol=settings, observer=_Counted(setup.observer))
+    observer = Inside(setup.observer, lambda epoch: setup.observer.counted(epoch.number + 1, epoch.epochs))
+    learning = replace(known, protocol=settings, observer=observer)
     network = train_network(learning, place, number + _OTHER_CHANCE, drawn)
     source = source_of(learning, network, settings.augmentation)
     rows = [_given(setup, case) for case in drawn]

@@ -19,12 +19,12 @@ from cvs_med.datasets import DataSet, masks
 from cvs_med.datasets.masks import Learnt, Origin
 from cvs_med.errors import CvsMedError, DataError, Problem, ProtocolError
 from cvs_med.networks import Network
+from cvs_med.observers import Observer
 from cvs_med.propagation import mask_folder
 from cvs_med.protocol import Protocol
 from cvs_med.run_folder import RunFolder
 from cvs_med.setup import (
     Machine,
-    Observer,
     Setup,
     assemble,
     masked,
