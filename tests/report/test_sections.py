@@ -11,6 +11,7 @@ from PIL import Image
 from cvs_med.comparison import Paired
 from cvs_med.datasets.masks import Origin
 from cvs_med.evaluation import Balance, GroupedAccuracy, Spread
+from cvs_med.evaluation.auroc_difference import AurocDifference
 from cvs_med.report import compose, pairs
 from cvs_med.report.document import Table, Text
 from cvs_med.report.facts import Facts, gather
@@ -100,7 +101,8 @@ def pair(difference: float, p_folds: float, p_cases: float) -> Paired:
     interval = Interval(difference / 45 - 0.05, difference / 45 + 0.05)
     test = CorrectedT(difference / 45, interval, 2.0, 9, p_folds)
     flip = SignFlip(difference / 45, p_cases, True, 12)
-    return Paired("cvs", "probe", 2, ((36, 30), (35, 31)), difference, 45, test, flip, p_cases)
+    areas = AurocDifference(difference / 100, Interval(difference / 100 - 0.02, difference / 100 + 0.02))
+    return Paired("cvs", "probe", 2, ((36, 30), (35, 31)), difference, 45, test, flip, p_cases, areas)
 
 
 @pytest.mark.parametrize(
@@ -111,6 +113,14 @@ def test_a_difference_is_claimed_only_where_both_tests_find_it(p_folds: float, p
     assert ("more often than chance explains" in said) is claimed
     assert ("nor that there is none" in said) is not claimed
     assert f"over folds p {p_folds:.3f}; over cases p {p_cases:.3f} after Holm" in said
+
+
+def test_the_auroc_are_told_with_their_interval_or_not_at_all() -> None:
+    made = pair(5.0, 0.2, 0.2)
+    assert "Mean AUROC +0.050 (95 % interval +0.030 to +0.070, groups drawn again)." in pairs.sentence(made)
+    without = replace(made, auroc=AurocDifference(0.05, None), over_folds=None)
+    assert "Mean AUROC +0.050 (95 % interval not defined" in pairs.sentence(without)
+    assert "AUROC" not in pairs.sentence(replace(made, auroc=None))
 
 
 def test_a_forest_plot_has_a_row_for_every_pair() -> None:
