@@ -28,8 +28,8 @@ class Decision(BaseModel):
         fold: number of the fold, from zero.
         cases: inner answers that it rests on.
         temperature: what divides the logits; None where it was not asked for.
-        at_limit: whether the fit of the temperature ran to the end of its range, as it does where every inner answer is
-            right; then it says nothing of new cases.
+        at_limit: whether the end of its range does as well as the temperature that was found: the cold one where every
+            inner answer is right, the hot one where its probability tells nothing; it then says nothing of new cases.
         above: confidence above which a case is answered; None where it was not asked for, or `none_answered`.
         none_answered: whether no threshold kept the risk among the inner answers, so that every case goes to a human.
         inner_answered: inner answers above the threshold.

@@ -26,9 +26,14 @@ def audit(dataset: str, data_dir: Path | None, run: Path | None, out: Path | Non
     from cvs_med.cli.machine import workers
     from cvs_med.evaluation.doubts import doubts_of_run
     from cvs_med.report import audit as report
+    from cvs_med.report import kept_audit
 
     kind, root = datasets.opened(dataset, data_dir)
-    doubts = doubts_of_run(run, kind.name) if run else None
+    doubts = None
+    if run:
+        cases = datasets.read(kind, root, folds=2)
+        doubts = doubts_of_run(run, kind.name, cases)
+        kept_audit.require_same_files(run, cases)
     found = audits.audit(kind, root, workers=workers(), step=_count)
     page = report.write(found, out or Path("runs") / f"audit-{dataset}", doubts)
     if as_json:

@@ -46,7 +46,7 @@ class Calibrated:
 
     Attributes:
         temperatures: of each fold; above 1 made it humbler.
-        at_limit: folds whose temperature ran to the end of its range, so that it says nothing of new cases.
+        at_limit: folds in which the end of the range does as well as the temperature, which says nothing of new cases.
         before: of the probabilities as the networks gave them.
         after: of those divided by the temperatures.
     """

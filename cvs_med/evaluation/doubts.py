@@ -6,11 +6,11 @@ from pathlib import Path
 
 import numpy as np
 
-from cvs_med.errors import RunError
+from cvs_med.errors import RunError, printable
 from cvs_med.evaluation.files import read_card
 from cvs_med.statistics.label_noise import doubted_labels
 from cvs_med.tables import read_predictions
-from cvs_med.types import Prediction
+from cvs_med.types import Case, Prediction
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,13 +57,27 @@ def doubts(predictions: Sequence[Prediction], class_names: Sequence[str]) -> Dou
     return Doubts(len(predictions), right, tuple(found))
 
 
-def doubts_of_run(run: Path, dataset: str) -> Doubts:
+def doubts_of_run(run: Path, dataset: str, cases: Sequence[Case]) -> Doubts:
     """Find the labels of a data set that a finished run of it contradicts.
 
+    Args:
+        run: the run's folder.
+        dataset: name of the data set.
+        cases: its cases as they are now.
+
     Raises:
-        RunError: the run is of another data set, is not finished, is a folder of repeats, or a file is damaged.
+        RunError: the run is of another data set or of other labels, is not finished, is a folder of repeats, or a file
+            is damaged.
     """
     card = read_card(run)
     if card.name != dataset:
         raise RunError(f"{run}: expected a run of the data set {dataset}, found one of {card.name}. Name another run.")
-    return doubts(read_predictions(run / "predictions.csv", card.class_names), card.class_names)
+    predictions = read_predictions(run / "predictions.csv", card.class_names)
+    labels = {case.id: case.label for case in cases}
+    other = [each.case_id for each in predictions if labels.get(each.case_id) != each.label]
+    if other:
+        raise RunError(
+            f"{run}: expected a run of these cases and labels, found {len(other)} of {len(predictions)} that are not "
+            f"there or have another label now, such as {printable(other[0])}. Name a run of this folder, or run again."
+        )
+    return doubts(predictions, card.class_names)

@@ -9,10 +9,12 @@ from cvs_med.evaluation.result import Intervals
 from cvs_med.statistics import weighted
 from cvs_med.statistics.bootstrap import Method, Metric, cluster_bootstrap
 from cvs_med.statistics.calibration import squared_errors
-from cvs_med.statistics.clusters import mean_by_group
+from cvs_med.statistics.clusters import mean_by_group, skewed_mean_by_group
 from cvs_med.statistics.intervals import Interval
 from cvs_med.tables import Segmentation
 from cvs_med.types import Floats, Prediction
+
+_WORST_BRIER = 2.0
 
 _MOST_CASES = 2000
 """Cases up to which groups are drawn again; of more the intervals are narrow, and take many seconds."""
@@ -34,7 +36,7 @@ def intervals(predictions: Sequence[Prediction], segmentation: Sequence[Segmenta
     return Intervals(
         balanced_accuracy=drawn(weighted.balanced_accuracy(labels, predicted), groups),
         mean_auroc=drawn(weighted.mean_auroc(labels, probabilities, folds), groups),
-        brier=_mean(squared_errors(labels, probabilities), groups, most=2),
+        brier=_brier(squared_errors(labels, probabilities), groups),
         dice_working=_overlap(segmentation, units, lambda row: row.dice_working),
         dice_native=_overlap(segmentation, units, lambda row: row.dice_native),
     )
@@ -52,12 +54,20 @@ def _overlap(
     rows: Sequence[Segmentation], units: dict[str, str], value: Callable[[Segmentation], float | None]
 ) -> Interval | None:
     known = [(found, units[row.case_id]) for row in rows if (found := value(row)) is not None]
-    return _mean(np.array([found for found, _ in known]), np.array([unit for _, unit in known]), most=1)
+    return _mean(np.array([found for found, _ in known]), np.array([unit for _, unit in known]))
 
 
-def _mean(values: Floats, groups: npt.NDArray[np.str_], most: float) -> Interval | None:
-    """Give the interval of a mean of numbers from 0 to `most`, cut to these."""
+def _brier(errors: Floats, groups: npt.NDArray[np.str_]) -> Interval | None:
+    """Give the interval of the Brier score; None where it would reach beyond the largest score, and so says nothing."""
+    if np.unique(groups).size < 2:
+        return None
+    found = skewed_mean_by_group(errors, groups).interval
+    return found if found and found.high <= _WORST_BRIER else None
+
+
+def _mean(values: Floats, groups: npt.NDArray[np.str_]) -> Interval | None:
+    """Give the interval of a mean of numbers from 0 to 1, cut to these."""
     if np.unique(groups).size < 2:
         return None
     found = mean_by_group(values, groups).interval
-    return Interval(max(found.low, 0.0), min(found.high, most)) if found else None
+    return Interval(max(found.low, 0.0), min(found.high, 1.0)) if found else None

@@ -12,7 +12,7 @@ from cvs_med.audit.findings import Grade
 from cvs_med.datasets import DataSet
 from cvs_med.datasets import read as read_cases
 from cvs_med.duplicates import Pair
-from cvs_med.errors import DataError
+from cvs_med.errors import DataError, RunError
 from cvs_med.evaluation import read_json
 from cvs_med.report.audit import to_json
 from cvs_med.tables import write_bytes
@@ -69,6 +69,18 @@ def read(folder: Path) -> KeptAudit | None:
     """
     path = folder / FILE
     return read_json(path, KeptAudit) if path.exists() else None
+
+
+def require_same_files(run: Path, cases: Sequence[Case]) -> None:
+    """See that a run's own audit, where it kept one, read these very files.
+
+    Raises:
+        RunError: it read others, or is damaged.
+    """
+    kept = read(run)
+    if kept is not None and kept.data and kept.data != digest(cases):
+        raise RunError(f"{run}: expected a run of these photographs and masks, found one of others, or they have "
+                       "changed since. Name a run of this folder, or run again.")  # fmt: skip
 
 
 def keep(

@@ -12,6 +12,12 @@ from cvs_med.statistics.intervals import Interval
 
 _LEVEL = 0.05
 
+AREAS = (
+    "AUROC: groups drawn again for these networks as they were trained, each pair by itself; where both AUROC are "
+    "nearly 1, the interval is too narrow."
+)
+"""What an interval of the difference of two AUROC does not count."""
+
 
 def show(pairs: Sequence[Paired], console: Console) -> None:
     """Print every pair: a row of the table, and a sentence below it."""
@@ -25,7 +31,8 @@ def show(pairs: Sequence[Paired], console: Console) -> None:
             _p(_folds(pair)), _p(pair.p_corrected),
         )  # fmt: skip
     console.print(table)
-    console.print("p folds: corrected resampled t-test, before Holm. p cases: sign flips, after Holm.\n")
+    console.print("p folds: corrected resampled t-test, before Holm. p cases: sign flips, after Holm.")
+    console.print(f"{AREAS}\n", markup=False, highlight=False)
     for pair in pairs:
         console.print(sentence(pair), markup=False, highlight=False)
 

@@ -6,10 +6,12 @@ from typing import Any
 from cvs_med.evaluation import FoldMetrics, MadeMasks, Metrics, RunMetrics, Spread
 from cvs_med.evaluation.decided import Abstained, Calibrated, DecidedMetrics
 from cvs_med.report.differences import Difference
+from cvs_med.statistics.calibration import COLDEST, HOTTEST
 from cvs_med.statistics.intervals import Interval
 from cvs_med.statistics.metrics import Proportion
 
 NOT_DEFINED = "not defined"
+NO_INTERVAL = "no interval"
 
 MOST_CLASSES = 12
 """Classes up to which a confusion matrix can be read; of more, the most frequent confusions are listed."""
@@ -65,12 +67,12 @@ def number(value: float | None) -> str:
 
 def ends(interval: Interval | None, digits: int = 3) -> str:
     """Say an interval of numbers, such as `0.684 to 0.741`."""
-    return NOT_DEFINED if interval is None else f"{interval.low:.{digits}f} to {interval.high:.{digits}f}"
+    return NO_INTERVAL if interval is None else f"{interval.low:.{digits}f} to {interval.high:.{digits}f}"
 
 
 def percent_ends(interval: Interval | None) -> str:
     """Say an interval of shares, such as `70.2 to 91.3 %`."""
-    return NOT_DEFINED if interval is None else f"{100 * interval.low:.1f} to {100 * interval.high:.1f} %"
+    return NO_INTERVAL if interval is None else f"{100 * interval.low:.1f} to {100 * interval.high:.1f} %"
 
 
 def spread(value: Spread | None, of_mean: Interval | None = None) -> str:
@@ -202,8 +204,9 @@ def _at_limit(found: Calibrated) -> str:
         return ""
     folds = "1 fold" if found.at_limit == 1 else f"{found.at_limit} folds"
     return (
-        f" In {folds} the temperature ran to the end of its range, as it does where every answer inside is right; it "
-        "says nothing of new images."
+        f" In {folds} no temperature between {COLDEST:g} and {HOTTEST:g} was found, as where every answer inside is "
+        "right (the colder the better) or its probability tells nothing (the hotter the better); it says nothing of "
+        "new images."
     )
 
 

@@ -1,6 +1,6 @@
 """Intervals for cases that come in groups: two eyes of one person are not two witnesses.
 
-Both rest on the variance between groups, and on Student's quantile with one degree of freedom less than groups.
+All rest on the variance between groups: two with Student's quantile, of one degree of freedom less than groups.
 """
 
 from dataclasses import dataclass
@@ -22,6 +22,12 @@ from cvs_med.statistics.checks import (
 from cvs_med.statistics.intervals import Interval, score_interval
 from cvs_med.types import Floats, Integers
 
+FEWEST = 8
+"""Groups of which a skewed mean has an interval, at least: fewer hardly show how skewed it is."""
+
+_MOST_UNUSABLE = 0.1
+"""Share of the draws in which all groups may be alike, so that they have no standard error."""
+
 
 @dataclass(frozen=True, slots=True)
 class GroupedMean:
@@ -29,7 +35,7 @@ class GroupedMean:
 
     Attributes:
         mean: over the cases.
-        interval: None where all groups have the same mean, which is not certainty.
+        interval: None where all groups have the same mean, which is not certainty, or where they are too few.
         groups: number of groups.
     """
 
@@ -90,6 +96,49 @@ def mean_by_group(values: Floats, groups: npt.NDArray[Any], level: float = 0.95)
     # A crumb of rounding is no spread.
     spread = half > 1e-12 * max(1.0, abs(mean))
     return GroupedMean(mean, Interval(mean - half, mean + half) if spread else None, int(numbers.max()) + 1)
+
+
+def skewed_mean_by_group(
+    values: Floats, groups: npt.NDArray[Any], level: float = 0.95, *, resamples: int = 2000, seed: int = 0
+) -> GroupedMean:
+    """Give an interval for the mean of a number that is never below zero and often near it, such as a squared error.
+
+    A few large errors make most of such a mean; Student's symmetric interval is then too short above. So groups are
+    drawn again, and how many of its own standard errors each drawn mean lies off, in logarithms, gives the quantiles.
+    There is no interval of fewer than `FEWEST` groups, nor where a tenth of the draws vary in nothing.
+    With the shape of HRF the coverage of 95 % for a Brier score of 0.1 to 0.6 is 94 to 97 %; for 0.06 it is 91 to 93 %
+    and falls to 82 % for 0.01, since the rare large errors are mostly not among so few cases.
+
+    Args:
+        values: (N,), none below zero.
+        groups: (N,), what the case belongs to.
+        level: coverage, between 0 and 1.
+        resamples: number of draws.
+        seed: the same seed gives the same interval.
+
+    Raises:
+        StatisticsError: as for `mean_by_group`, or a value is below zero.
+
+    Source: B. Efron, R. J. Tibshirani, An Introduction to the Bootstrap (1993), 12.5, the bootstrap-t, on a scale whose
+    variance hardly depends on the mean (12.6).
+    """
+    plain, (numbers, _) = mean_by_group(values, groups, level), _groups(values, groups, level)
+    require(bool((values >= 0).all()), "no value below zero", float(values.min()))
+    none = GroupedMean(plain.mean, None, plain.groups)
+    if plain.interval is None or plain.groups < FEWEST:
+        return none
+    draws = np.random.default_rng(seed).integers(0, plain.groups, (resamples, plain.groups))
+    sums, sizes = (np.bincount(numbers, weights=part)[draws] for part in (values, np.ones_like(values)))
+    means = sums.sum(axis=1) / sizes.sum(axis=1)
+    added = ((sums - means[:, None] * sizes) ** 2).sum(axis=1) / sizes.sum(axis=1) ** 2
+    errors = np.sqrt(plain.groups / (plain.groups - 1) * added)
+    usable = errors > 1e-12 * plain.mean
+    if usable.mean() < 1 - _MOST_UNUSABLE:
+        return none
+    off = np.log(means[usable] / plain.mean) / (errors[usable] / means[usable])
+    quantiles = np.quantile(off, [(1 + level) / 2, (1 - level) / 2])
+    low, high = plain.mean * np.exp(-quantiles * sqrt(_variance(values, numbers)) / plain.mean)
+    return GroupedMean(plain.mean, Interval(float(low), float(high)), plain.groups)
 
 
 def _groups(values: npt.NDArray[Any], groups: npt.NDArray[Any], level: float) -> tuple[Integers, float]:

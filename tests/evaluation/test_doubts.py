@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from cvs_med.datasets import get, read
 from cvs_med.errors import RunError
 from cvs_med.evaluation.doubts import DoubtedLabel, doubts, doubts_of_run
 from cvs_med.types import Prediction
@@ -30,7 +31,13 @@ def test_right_labels_are_not_doubted() -> None:
     assert doubts(right, NAMES).found == ()
 
 
-def test_a_run_of_another_data_set_is_refused(finished_run: Path) -> None:
-    assert doubts_of_run(finished_run, "phantom").cases == 9
+def test_a_run_of_another_data_set_or_of_other_labels_is_refused(finished_run: Path, phantom_folder: Path) -> None:
+    cases = read(get("phantom"), phantom_folder, folds=2)
+    assert doubts_of_run(finished_run, "phantom", cases).cases == 9
     with pytest.raises(RunError, match="expected a run of the data set hrf, found one of phantom"):
-        doubts_of_run(finished_run, "hrf")
+        doubts_of_run(finished_run, "hrf", cases)
+    relabelled = [replace(cases[0], label=(cases[0].label + 1) % 3), *cases[1:]]
+    with pytest.raises(RunError, match=f"found 1 of 9 .* have another label now, such as {cases[0].id}"):
+        doubts_of_run(finished_run, "phantom", relabelled)
+    with pytest.raises(RunError, match="found 1 of 9 that are not there"):
+        doubts_of_run(finished_run, "phantom", cases[1:])

@@ -5,7 +5,7 @@ import pytest
 
 from cvs_med.evaluation import intervals as of_metrics
 from cvs_med.evaluation.intervals import intervals
-from cvs_med.statistics.clusters import mean_by_group
+from cvs_med.statistics.clusters import mean_by_group, skewed_mean_by_group
 from cvs_med.tables import Segmentation
 from cvs_med.types import Prediction
 
@@ -41,13 +41,22 @@ def test_none_is_given_where_none_can_be() -> None:
 
 
 def test_they_never_leave_their_range() -> None:
-    rows = [Prediction(f"c{n}", f"g{n}", 0, 0, (0.0, 1.0) if n else (1.0, 0.0)) for n in range(3)]
-    rows.append(Prediction("c3", "g3", 0, 1, (1.0, 0.0)))
+    rows = [Prediction(f"c{n}", f"g{n}", 0, n % 2, (0.1, 0.9) if n % 5 else (0.9, 0.1)) for n in range(12)]
     found = intervals(rows, [Segmentation(row.case_id, 0, float(n > 0), None, 0.1, 0.1) for n, row in enumerate(rows)])
     assert found.brier is not None
-    assert found.brier.high == 2
+    assert 0 < found.brier.low < found.brier.high <= 2
     assert found.dice_working is not None
     assert found.dice_working.high == 1
+
+
+def test_a_brier_score_that_one_sure_mistake_makes_has_no_interval() -> None:
+    shares = [0.05 + 0.01 * (n % 5) for n in range(41)]
+    rows = [Prediction(f"c{n}", f"g{n}", 0, int(n == 0), (1 - share, share)) for n, share in enumerate(shares)]
+    errors = np.array([2 * (1 - row.probabilities[row.label]) ** 2 for row in rows])
+    drawn = skewed_mean_by_group(errors, np.arange(41)).interval
+    assert drawn is not None
+    assert drawn.high > 2
+    assert intervals(rows, []).brier is None
 
 
 def test_of_very_many_cases_nothing_is_drawn_again(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -79,3 +79,19 @@ def test_a_damaged_audit_is_named(map_run: Path) -> None:
     (map_run / "audit.json").write_text("{}")
     with pytest.raises(RunError, match=r"audit\.json"):
         report.write(map_run)
+
+
+def test_a_run_of_other_files_is_told_from_one_of_these(
+    make_fundus: Callable[..., Path], tmp_path: Path, counted: list[int]
+) -> None:
+    root, run = make_fundus("photographs"), tmp_path / "run"
+    run.mkdir()
+    cases = datasets.read(datasets.get("hrf"), root, folds=2)
+    kept_audit.require_same_files(run, cases)  # nothing was kept, and nothing can be told
+    kept_audit.keep(run, datasets.get("hrf"), root, tmp_path / "cache")
+    kept_audit.require_same_files(run, cases)
+    image = next((root / "images").glob("*.jpg"))
+    image.write_bytes(image.read_bytes() + b"\0")
+    with pytest.raises(RunError, match="expected a run of these photographs and masks, found one of others"):
+        kept_audit.require_same_files(run, cases)
+    assert len(counted) == 1

@@ -3,6 +3,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from scipy.special import log_softmax, softmax
+from scipy.stats import binom
 from sklearn.calibration import calibration_curve
 from sklearn.metrics import brier_score_loss, log_loss
 
@@ -12,6 +13,7 @@ from cvs_med.statistics.calibration import (
     apply_temperature,
     brier,
     calibration_error,
+    confidence_p,
     fit_temperature,
     reliability,
 )
@@ -132,3 +134,25 @@ def test_no_bin_and_no_temperature_are_refused() -> None:
         apply_temperature(np.zeros((2, 2)), 0)
     with pytest.raises(StatisticsError, match="finite logits, found 1"):
         fit_temperature(np.array([0]), np.array([[np.inf, 0.0]]))
+
+
+def test_confidences_of_one_value_are_tested_as_by_the_binomial() -> None:
+    right = np.arange(40) < 34
+    p = confidence_p(np.full(40, 0.7), right, np.arange(40), resamples=20_000)
+    # Two-sided by the distance from the expected 28: at least 34 or at most 22.
+    expected = binom.sf(33, 40, 0.7) + binom.cdf(22, 40, 0.7)
+    assert p == pytest.approx(expected, abs=0.004)
+
+
+def test_cases_of_a_group_are_one_witness() -> None:
+    right, confidences = np.arange(40) < 38, np.full(40, 0.75)
+    alone, in_pairs = (confidence_p(confidences, right, groups) for groups in (np.arange(40), np.arange(40) // 2))
+    assert alone < in_pairs
+
+
+def test_all_right_with_sure_answers_is_no_surprise_and_all_wrong_is() -> None:
+    sure = np.full(45, 0.98)
+    assert confidence_p(sure, np.ones(45, dtype=np.bool_), np.arange(45)) > 0.3
+    assert confidence_p(sure, np.zeros(45, dtype=np.bool_), np.arange(45)) == 1 / 2000
+    with pytest.raises(StatisticsError):
+        confidence_p(sure + 0.1, np.ones(45, dtype=np.bool_), np.arange(45))

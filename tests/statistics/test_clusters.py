@@ -6,7 +6,7 @@ from scipy.stats import t
 from statsmodels.api import OLS
 
 from cvs_med.errors import StatisticsError
-from cvs_med.statistics.clusters import mean_by_group, wilson_by_group
+from cvs_med.statistics.clusters import mean_by_group, skewed_mean_by_group, wilson_by_group
 from cvs_med.statistics.intervals import wilson
 
 
@@ -83,3 +83,41 @@ def test_groups_that_do_not_fit_are_refused(right: np.ndarray, groups: np.ndarra
 def test_what_has_no_mean_is_refused(values: np.ndarray, found: str) -> None:
     with pytest.raises(StatisticsError, match=f"expected .*found {found}"):
         mean_by_group(values, np.arange(3))
+
+
+@given(st.integers(0, 1000))
+def test_the_interval_of_a_skewed_mean_holds_it_scales_with_it_and_stays_above_zero(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    values, groups = rng.exponential(size=48), np.arange(48) // 2
+    found, ten_times = (skewed_mean_by_group(factor * values, groups, resamples=200) for factor in (1, 10))
+    assert found.mean == pytest.approx(values.mean())
+    assert found.interval is not None
+    assert ten_times.interval is not None
+    assert 0 < found.interval.low < found.interval.high
+    assert (ten_times.interval.low, ten_times.interval.high) == pytest.approx(
+        (10 * found.interval.low, 10 * found.interval.high)
+    )
+
+
+def test_the_interval_of_a_skewed_mean_reaches_further_up_than_students() -> None:
+    values = np.array([0.01] * 30 + [1.0] * 3 + [0.5] * 3)
+    groups = np.arange(36)
+    skewed, plain = skewed_mean_by_group(values, groups), mean_by_group(values, groups)
+    assert skewed.interval is not None
+    assert plain.interval is not None
+    assert skewed.interval.high > plain.interval.high
+    assert skewed.interval.low > plain.interval.low
+
+
+def test_a_skewed_mean_has_no_interval_where_few_groups_or_one_case_would_make_it() -> None:
+    few = skewed_mean_by_group(np.linspace(0.1, 1, 14), np.arange(14) // 2)
+    one = skewed_mean_by_group(np.array([0.0] * 40 + [1.9]), np.arange(41))
+    assert (few.interval, one.interval) == (None, None)
+    assert (few.groups, one.mean) == (7, pytest.approx(1.9 / 41))
+
+
+def test_a_skewed_mean_of_equal_numbers_has_no_interval_and_one_below_zero_is_refused() -> None:
+    assert skewed_mean_by_group(np.full(6, 0.5), np.arange(6)).interval is None
+    assert skewed_mean_by_group(np.zeros(6), np.arange(6)).interval is None
+    with pytest.raises(StatisticsError, match="no value below zero"):
+        skewed_mean_by_group(np.array([0.1, -0.1, 0.2]), np.arange(3))

@@ -8,12 +8,13 @@ from collections.abc import Callable, Iterator
 import numpy as np
 import pytest
 from scipy.special import softmax
-from scipy.stats import norm
+from scipy.stats import beta, norm
 
 from cvs_med.statistics import weighted
 from cvs_med.statistics.agreement import cohen_kappa
 from cvs_med.statistics.bootstrap import Method, cluster_bootstrap, of_cases
-from cvs_med.statistics.clusters import mean_by_group, wilson_by_group
+from cvs_med.statistics.calibration import squared_errors
+from cvs_med.statistics.clusters import mean_by_group, skewed_mean_by_group, wilson_by_group
 from cvs_med.statistics.conformal import calibrate, prediction_sets
 from cvs_med.statistics.decision import net_benefit_intervals
 from cvs_med.statistics.intervals import Interval, clopper_pearson, wilson
@@ -69,6 +70,45 @@ def test_the_difference_of_two_accuracies_is_covered(first: float, second: float
         ]
         found.append(mean_by_group(right[0].astype(float) - right[1], groups).interval)
     assert 0.93 <= covered(found, first - second) <= 0.97
+
+
+def _brier(apart: float, classes: int) -> float:
+    """Simulate Brier scores of probabilities that are bolder than they should be; sittings err alike."""
+    labels, found, means = sittings() % classes, [], []
+    draws = (quality(seed, 1000, sittings(), 0.5) for seed in range(41, 41 + classes))
+    for seed, columns in enumerate(zip(*draws, strict=True)):
+        scores = np.stack(columns, axis=1) + apart * np.eye(classes)[labels]
+        errors = squared_errors(labels, softmax(2 * scores, axis=1))
+        means.append(errors.mean())
+        found.append(skewed_mean_by_group(errors, sittings(), resamples=500, seed=seed).interval)
+    return covered(found, float(np.mean(means)))
+
+
+@pytest.mark.parametrize(("apart", "classes"), [(0.8, 3), (1.5, 3), (2.5, 3), (1.0, 2), (1.5, 2)])
+def test_brier_scores_from_a_tenth_on_are_covered(apart: float, classes: int) -> None:
+    assert 0.93 <= _brier(apart, classes) <= 0.97
+
+
+def test_a_very_small_brier_score_is_not_covered() -> None:
+    assert _brier(3.5, 2) < 0.93
+
+
+@pytest.mark.parametrize(("mean", "deviation"), [(0.45, 0.15), (0.72, 0.08), (0.9, 0.05)])
+def test_dice_is_covered(mean: float, deviation: float) -> None:
+    count = mean * (1 - mean) / deviation**2 - 1
+    shares = beta(mean * count, (1 - mean) * count)
+    found = [
+        mean_by_group(shares.ppf(norm.cdf(draw)), sittings()).interval for draw in quality(51, 2000, sittings(), 0.5)
+    ]
+    assert 0.93 <= covered(found, mean) <= 0.97
+
+
+def test_dice_is_not_covered_where_one_mask_in_thirty_is_missed() -> None:
+    rng, found, dices = np.random.default_rng(52), [], beta(20, 3)
+    for _ in range(2000):
+        values = np.where(rng.random(45) < 1 / 30, 0.0, dices.rvs(45, random_state=rng))
+        found.append(mean_by_group(values, sittings()).interval)
+    assert covered(found, dices.mean() * 29 / 30) < 0.93
 
 
 def _scored(apart: float, count: int) -> Iterator[tuple[np.ndarray, np.ndarray]]:

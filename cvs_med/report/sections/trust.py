@@ -7,11 +7,11 @@ from cvs_med.report.document import Beside, Block, Picture, Section, Table, Text
 from cvs_med.report.facts import Facts
 from cvs_med.report.sections import decided
 from cvs_med.statistics import calibration, selective
-from cvs_med.statistics.clusters import mean_by_group
 from cvs_med.statistics.metrics import proportion
 from cvs_med.statistics.selective import Selection
 from cvs_med.types import Floats, Integers
 
+_LEVEL = 0.05
 _COVERAGES = (1.0, 0.9, 0.75, 0.5)
 
 
@@ -40,9 +40,9 @@ def trust(facts: Facts) -> Section:
 
 
 def _calibrated(facts: Facts, labels: Integers, probabilities: Floats) -> str:
-    confidence = float(probabilities.max(axis=1).mean())
-    right = probabilities.argmax(axis=1) == labels
-    share, manner = float(right.mean()), _manner(facts, probabilities.max(axis=1), right)
+    confidences = np.minimum(probabilities.max(axis=1), 1.0)
+    confidence, right = float(confidences.mean()), probabilities.argmax(axis=1) == labels
+    share, manner = float(right.mean()), _manner(facts, confidences, right)
     result = facts.metrics.result
     return (
         f"The mean confidence is {words.percent(confidence)}, and {words.percent(share)} are right: "
@@ -56,10 +56,9 @@ def _calibrated(facts: Facts, labels: Integers, probabilities: Floats) -> str:
 def _manner(facts: Facts, confidences: Floats, right: np.typing.NDArray[np.bool_]) -> str:
     """Say whether confidence and accuracy differ by more than chance allows."""
     groups = np.array([p.unit for p in facts.predictions])
-    found = mean_by_group(confidences - right, groups).interval if np.unique(groups).size > 1 else None
-    if found is None or found.low <= 0 <= found.high:
+    if calibration.confidence_p(confidences, right, groups) > _LEVEL:
         return "that the method is bolder or humbler than it is right is not shown"
-    return f"on the whole the method is {'bolder' if found.low > 0 else 'humbler'} than it is right"
+    return f"on the whole the method is {'bolder' if confidences.mean() > right.mean() else 'humbler'} than it is right"
 
 
 def _abstaining(facts: Facts, confidences: Floats, right: np.typing.NDArray[np.bool_]) -> str:
