@@ -12,7 +12,7 @@ export default function (component) {
   let viewer = viewers.get(parentElement);
   if (!viewer) viewers.set(parentElement, (viewer = new Viewer(parentElement, data.mode)));
   viewer.send = (strokes) => setStateValue("drawn", { id: data.id, strokes });
-  painted = viewer.show(data).catch(() => {});
+  painted = viewer.show(data).catch(reportError); // a picture that cannot be loaded is an error of the page
 }
 
 const element = (tag, attributes = {}, ...children) => {

@@ -36,12 +36,12 @@ def look(name: str, photograph: Photograph, shown: Sequence[Layer]) -> None:
     _MOUNT(key="look", data=data, height="content")
 
 
-def load(photograph: Photograph, layers: Sequence[Layer]) -> None:
+def load(photograph: Photograph, shown: Sequence[Layer]) -> None:
     """Have the browser load and decode the pictures of the case that will probably be shown next; nothing is shown."""
     data = {
         "mode": "ahead",
         "source": served(photograph.content, photograph.mime, "ahead"),
-        "layers": [served(each.png, "image/png", f"ahead {each.key}") for each in layers],
+        "layers": [served(each.png, "image/png", f"ahead {each.key}") for each in shown],
     }
     _MOUNT(key="ahead", data=data, height="content")
 

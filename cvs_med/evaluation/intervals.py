@@ -54,20 +54,22 @@ def _overlap(
     rows: Sequence[Segmentation], units: dict[str, str], value: Callable[[Segmentation], float | None]
 ) -> Interval | None:
     known = [(found, units[row.case_id]) for row in rows if (found := value(row)) is not None]
-    return _mean(np.array([found for found, _ in known]), np.array([unit for _, unit in known]))
+    return _mean(np.array([found for found, _ in known]), np.array([unit for _, unit in known]), 1)
 
 
 def _brier(errors: Floats, groups: npt.NDArray[np.str_]) -> Interval | None:
     """Give the interval of the Brier score; None where it would reach beyond the largest score, and so says nothing."""
+    if groups.size > _MOST_CASES:
+        return _mean(errors, groups, _WORST_BRIER)  # of so many cases a mean is hardly skewed
     if np.unique(groups).size < 2:
         return None
     found = skewed_mean_by_group(errors, groups).interval
     return found if found and found.high <= _WORST_BRIER else None
 
 
-def _mean(values: Floats, groups: npt.NDArray[np.str_]) -> Interval | None:
-    """Give the interval of a mean of numbers from 0 to 1, cut to these."""
+def _mean(values: Floats, groups: npt.NDArray[np.str_], most: float) -> Interval | None:
+    """Give Student's interval, by groups, of a mean of numbers from 0 to `most`, cut to these."""
     if np.unique(groups).size < 2:
         return None
     found = mean_by_group(values, groups).interval
-    return Interval(max(found.low, 0.0), min(found.high, 1.0)) if found else None
+    return Interval(max(found.low, 0.0), min(found.high, most)) if found else None

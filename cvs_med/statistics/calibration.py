@@ -150,11 +150,12 @@ def confidence_p(
     require_flags(right=right)
     require_one_length(confidences=confidences, right=right, groups=groups)
     require_shares(confidences=confidences)
-    numbers = group_numbers(groups)
-    chances = np.random.default_rng(seed).random((resamples, int(numbers.max()) + 1))[:, numbers]
-    drawn = np.abs((chances < confidences).sum(axis=1) - confidences.sum())
+    numbers, rng = group_numbers(groups), np.random.default_rng(seed)
+    count, expected = int(numbers.max()) + 1, float(confidences.sum())
+    # One draw at a time: of many cases all draws would fill the memory.
+    drawn = np.array([np.count_nonzero(rng.random(count)[numbers] < confidences) for _ in range(resamples)])
     # Sums of the same numbers in another order differ by a crumb.
-    as_far = int(np.count_nonzero(drawn >= abs(float(right.sum() - confidences.sum())) - 1e-9))
+    as_far = int(np.count_nonzero(np.abs(drawn - expected) >= abs(float(right.sum()) - expected) - 1e-9))
     return (as_far + 1) / (resamples + 1)
 
 

@@ -63,4 +63,9 @@ def test_of_very_many_cases_nothing_is_drawn_again(monkeypatch: pytest.MonkeyPat
     monkeypatch.setattr(of_metrics, "_MOST_CASES", 59)
     found = intervals(answers(60), [])
     assert (found.balanced_accuracy, found.mean_auroc) == (None, None)
+    rows = answers(60)
+    errors = np.array([2 * (1 - row.probabilities[row.label]) ** 2 for row in rows])
+    plain = mean_by_group(errors, np.arange(60)).interval
     assert found.brier is not None
+    assert plain is not None
+    assert (found.brier.low, found.brier.high) == pytest.approx((plain.low, plain.high))
