@@ -1,6 +1,6 @@
 """What a network trains on and answers for: batches of photographs, or of a frozen encoder's features."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import NamedTuple, Protocol
 
@@ -11,6 +11,7 @@ from cvs_med.augmentation import View, augment, flips, mixup
 from cvs_med.cache import Photographs
 from cvs_med.features import Features
 from cvs_med.label_maps import label_map
+from cvs_med.networks.spots import SPOTS
 from cvs_med.protocol_sections import Augmentation
 
 Inputs = Tensor | Mapping[int, Tensor]
@@ -20,7 +21,7 @@ class Batch(NamedTuple):
     """One step's data on the device.
 
     Attributes:
-        inputs: photographs (B, 3, H, W), or levels of features.
+        inputs: photographs (B, 3, H, W), with spots (B, 4, H, W), or levels of features.
         label_map: (B, H, W), 0 to P.
         labels: (B,), 0 to P - 1; of mixed or relabelled photographs (B, P), the share of every class.
         inside: (B, H, W), one inside the field of view.
@@ -76,18 +77,23 @@ class PhotographBatches:
         """Draw a randomly changed batch of these cases."""
         chosen = torch.tensor(cases)
         images = self._floats(self.photographs.images[chosen])
-        masks = torch.stack([self.photographs.foreground[chosen], self.photographs.field_of_view[chosen]], dim=1)
-        images, planes = augment(images, self._floats(masks), self.augmentation, generator)
+        spots = [] if self.photographs.spots is None else [self.photographs.spots[chosen]]
+        masks = [self.photographs.foreground[chosen], self.photographs.field_of_view[chosen], *spots]
+        images, planes = augment(images, self._floats(torch.stack(masks, dim=1)), self.augmentation, generator)
         batch = _batch(images, planes[:, 0], planes[:, 1], self.labels[chosen].to(self.device))
         shares = batch.labels
         if self.augmentation.mixup:
             images, shares = mixup(images, shares, self.classes, self.augmentation.mixup, generator)
+        if spots:
+            images = torch.cat([images, planes[:, 2:]], dim=1)
         return batch._replace(inputs=images.contiguous(memory_format=torch.channels_last), labels=shares)
 
     def looks(self, cases: Sequence[int]) -> list[Look]:
         """Give these cases mirrored in every way that training allows."""
         chosen = torch.tensor(cases)
         images = self._floats(self.photographs.images[chosen])
+        if self.photographs.spots is not None:
+            images = torch.cat([images, self._floats(self.photographs.spots[chosen, None])], dim=1)
         seen = self._floats(self.photographs.field_of_view[chosen])
         return [
             Look(view, view.apply(images).contiguous(memory_format=torch.channels_last), view.apply(seen))
@@ -140,10 +146,7 @@ class FeatureBatches:
     def training(self, cases: Sequence[int], generator: Generator) -> Batch:
         """Draw a view for each of these cases."""
         views = torch.randint(len(self.features.views), (len(cases),), generator=generator).tolist()
-        planes = [
-            self.features.views[view].apply(self._masks(case)) for case, view in zip(cases, views, strict=True)
-        ]
-        masks = torch.cat(planes).to(self.device)
+        masks = self._seen(self._masks, cases, views)
         return _batch(self._inputs(cases, views), masks[:, 0], masks[:, 1], self.labels[list(cases)].to(self.device))
 
     def looks(self, cases: Sequence[int]) -> list[Look]:
@@ -158,11 +161,21 @@ class FeatureBatches:
 
     def _inputs(self, cases: Sequence[int], views: Sequence[int]) -> Inputs:
         maps = self.features.maps(cases, views, self.levels)
-        return {level: feature.to(self.device) for level, feature in maps.items()}
+        levels = {level: feature.to(self.device) for level, feature in maps.items()}
+        return levels if self.photographs.spots is None else levels | {SPOTS: self._seen(self._spots, cases, views)}
+
+    def _seen(self, planes: Callable[[int], Tensor], cases: Sequence[int], views: Sequence[int]) -> Tensor:
+        """Stack planes of cases, each in its view."""
+        found = [self.features.views[view].apply(planes(case)) for case, view in zip(cases, views, strict=True)]
+        return torch.cat(found).to(self.device)
 
     def _masks(self, case: int) -> Tensor:
         found = (self.photographs.foreground[case], self.photographs.field_of_view[case])
         return torch.stack(found)[None].float() / 255
+
+    def _spots(self, case: int) -> Tensor:
+        spots = self.photographs.spots
+        return torch.empty(0) if spots is None else spots[case, None, None].float() / 255
 
 
 def _batch(inputs: Inputs, foreground: Tensor, seen: Tensor, labels: Tensor) -> Batch:

@@ -33,7 +33,8 @@ from cvs_med.waiting import turn
 
 LOGGER = logging.getLogger(__name__)
 
-NAMES = ("images", "foreground", "field_of_view")
+NAMES = ("images", "foreground", "field_of_view", "spots")
+"""Of the tensors in a file; there are spots only where they were looked for."""
 
 _Method: TypeAlias = Callable[..., Any]
 """A kind of digest, as hashlib has them."""
@@ -54,6 +55,7 @@ class Photographs:
         geometries: N ways back to native pixels.
         case_ids: N names, in the order of the cases asked for.
         key: SHA-256 of the recipe and of all files, as a run keeps it.
+        spots: (N, S, S), how much each pixel looks like a small dark spot, see `spots.find`; None if nobody looked.
     """
 
     images: Tensor
@@ -63,9 +65,12 @@ class Photographs:
     geometries: tuple[Geometry, ...]
     case_ids: tuple[str, ...]
     key: str
+    spots: Tensor | None = None
 
 
-def load(cases: Sequence[Case], *, size: int, crop: Crop, folder: Path, workers: int) -> Photographs:
+def load(
+    cases: Sequence[Case], *, size: int, crop: Crop, folder: Path, workers: int, finer: int = 0
+) -> Photographs:
     """Give all cases at working size, from the cache if it holds them.
 
     Threads rather than processes: decoding and hashing let other threads run, and forking a process in which PyTorch
@@ -77,14 +82,15 @@ def load(cases: Sequence[Case], *, size: int, crop: Crop, folder: Path, workers:
         crop: see `transforms.prepare`.
         folder: where the cache lies; made if missing.
         workers: threads that decode; each holds one photograph at native size.
+        finer: where to look for spots; see `squares.square`.
 
     Raises:
         DataError: files cannot be used (all of them are listed) or the cache cannot be written.
     """
-    at_once = None if crop == "disc" else prepare_packed(cases, size=size)
+    at_once = None if crop == "disc" or finer else prepare_packed(cases, size=size)
     if at_once:
         return _photographs(cases, *at_once, key=key_of(cases, size=size, crop=crop, workers=workers))
-    contents = _contents(cases, size, crop, workers, blake3)
+    contents = _contents(cases, size, crop, finer, workers, blake3)
     path = folder / f"photographs-{contents[:16]}.safetensors"
     with turn(path.with_suffix(".lock")):  # Another process may be decoding the same.
         if path.exists():
@@ -92,8 +98,8 @@ def load(cases: Sequence[Case], *, size: int, crop: Crop, folder: Path, workers:
                 return _read(path, cases, contents, workers)
             except (SafetensorError, OSError, ValueError, KeyError, TypeError) as error:
                 LOGGER.warning("The cache %s is damaged (%s) and is made anew.", path, error)
-        key = key_of(cases, size=size, crop=crop, workers=workers)
-        photographs = _decode(cases, size=size, crop=crop, key=key, workers=workers)
+        key = key_of(cases, size=size, crop=crop, workers=workers, finer=finer)
+        photographs = _decode(cases, size=size, crop=crop, key=key, workers=workers, finer=finer)
         _write(photographs, path, contents, workers)
     return photographs
 
@@ -113,16 +119,19 @@ def _photographs(
     )
 
 
-def _decode(cases: Sequence[Case], *, size: int, crop: Crop, key: str, workers: int) -> Photographs:
+def _decode(cases: Sequence[Case], *, size: int, crop: Crop, key: str, workers: int, finer: int) -> Photographs:
     count = len(cases)
     images = torch.empty(count, 3, size, size, dtype=torch.uint8)
     foreground = torch.empty(count, size, size, dtype=torch.uint8)
     field_of_view = torch.empty(count, size, size, dtype=torch.uint8)
+    spots = torch.empty(count, size, size, dtype=torch.uint8) if finer else None
 
     def fill(item: tuple[int, Case]) -> tuple[Geometry, bool]:
-        prepared = prepare(item[1], size=size, crop=crop)
+        prepared = prepare(item[1], size=size, crop=crop, finer=finer)
         images[item[0]], foreground[item[0]] = prepared.image, prepared.foreground
         field_of_view[item[0]] = prepared.field_of_view
+        if spots is not None and prepared.spots is not None:
+            spots[item[0]] = prepared.spots
         return prepared.geometry, prepared.has_mask
 
     facts = _in_parallel(fill, enumerate(cases), workers)
@@ -134,6 +143,7 @@ def _decode(cases: Sequence[Case], *, size: int, crop: Crop, key: str, workers: 
         geometries=tuple(geometry for geometry, _ in facts),
         case_ids=tuple(case.id for case in cases),
         key=key,
+        spots=spots,
     )
 
 
@@ -148,16 +158,16 @@ def _in_parallel(function: Callable[[Item], Result], items: Iterable[Item], work
     return [future.result() for future in futures]
 
 
-def key_of(cases: Sequence[Case], *, size: int, crop: Crop, workers: int) -> str:
+def key_of(cases: Sequence[Case], *, size: int, crop: Crop, workers: int, finer: int = 0) -> str:
     """Give `Photographs.key` of cases without decoding them.
 
     Raises:
         DataError: a file cannot be read.
     """
-    return _contents(cases, size, crop, workers, hashlib.sha256)
+    return _contents(cases, size, crop, finer, workers, hashlib.sha256)
 
 
-def _contents(cases: Sequence[Case], size: int, crop: Crop, workers: int, method: _Method) -> str:
+def _contents(cases: Sequence[Case], size: int, crop: Crop, finer: int, workers: int, method: _Method) -> str:
     """Give a digest of the recipe and of the contents of every photograph and mask."""
 
     def of_file(path: Path) -> str:
@@ -168,6 +178,7 @@ def _contents(cases: Sequence[Case], size: int, crop: Crop, workers: int, method
     of_files = dict(zip(paths, _in_parallel(of_file, paths, workers), strict=True))
     digests = [_digest_of(picture, of_files) for picture in pictures]
     recipe = {"version": RECIPE_VERSION, "size": size, "crop": crop, "ids": [case.id for case in cases]}
+    recipe |= {"finer": finer} if finer else {}
     return str(method(json.dumps([recipe, digests]).encode()).hexdigest())
 
 
@@ -196,13 +207,14 @@ def _file_digest(path: Path, method: _Method) -> str:
 
 
 def _tensors(photographs: Photographs) -> dict[str, Tensor]:
-    return dict(zip(NAMES, (photographs.images, photographs.foreground, photographs.field_of_view), strict=True))
+    planes = photographs.images, photographs.foreground, photographs.field_of_view, photographs.spots
+    return {name: plane for name, plane in zip(NAMES, planes, strict=True) if plane is not None}
 
 
 def _digest(tensors: dict[str, Tensor], facts: Mapping[str, object], workers: int) -> str:
     """One digest for the pixels and for what is known about them."""
     digest = blake3(json.dumps(facts).encode(), max_threads=workers)
-    for name in NAMES:
+    for name in sorted(tensors, key=NAMES.index):
         digest.update(str(tuple(tensors[name].shape)).encode())
         digest.update(tensors[name].numpy().data)
     return digest.hexdigest()
@@ -231,7 +243,7 @@ def _write(photographs: Photographs, path: Path, contents: str, workers: int) ->
 def _read(path: Path, cases: Sequence[Case], contents: str, workers: int) -> Photographs:
     with safe_open(path, framework="pt") as file:
         metadata = json.loads(file.metadata()["cvs_med"])
-        tensors = {name: file.get_tensor(name) for name in NAMES}
+        tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - not a mapping
     facts = metadata["facts"]
     if metadata["digest"] != _digest(tensors, facts, workers):
         raise ValueError("its pixels do not match their digest")

@@ -15,6 +15,7 @@ from cvs_med.batches import FeatureBatches, PhotographBatches, RelabelledBatches
 from cvs_med.images import read_field_of_view, read_foreground
 from cvs_med.inference import Answer, predict
 from cvs_med.networks import Network, build_network
+from cvs_med.networks.heads import CvsHead
 from cvs_med.precision import place
 from cvs_med.protocol import Protocol
 from cvs_med.protocol_sections import Augmentation
@@ -109,8 +110,7 @@ def _train(
     seed = setup.protocol.splits.seed * 1009 + number
     network = _fresh(setup, seed)
     model = network.head if network.frozen else network
-    if network.frozen:
-        _calibrate(setup, network, train)
+    _calibrate(setup, network, train)
     source = source_of(setup, network, protocol.augmentation)
     if shares is not None:
         source = RelabelledBatches(source, shares, setup.fabric.device)
@@ -151,9 +151,15 @@ def _fresh(setup: Setup, seed: int) -> Network:
 
 
 def _calibrate(setup: Setup, network: Network, train: Sequence[int]) -> None:
-    """Standardise the linear part by the training part, in all its views."""
+    """Standardise the linear part by the training part, in all its views, and the spots."""
+    chosen, photographs = list(train), setup.photographs
+    if isinstance(network.head, CvsHead) and network.head.spots is not None and photographs.spots is not None:
+        planes = photographs.spots[chosen, None], photographs.foreground[chosen], photographs.field_of_view[chosen]
+        network.head.spots.calibrate(*(plane.to(setup.fabric.device).float() / 255 for plane in planes))
+    if not network.frozen:
+        return
     means, deviations = (
-        {level: values[:, list(train)].flatten(0, 1) for level, values in pooled.items()}
+        {level: values[:, chosen].flatten(0, 1) for level, values in pooled.items()}
         for pooled in (setup.features.means, setup.features.deviations)
     )
     network.head.calibrate({level: (means[level], deviations[level]) for level in means})

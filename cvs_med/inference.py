@@ -6,7 +6,7 @@ once only the class probabilities, or only the foreground, are asked for.
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import TypeAlias
+from typing import TypeAlias, cast
 
 import torch
 from torch import Tensor
@@ -131,14 +131,20 @@ def _average(heads: Sequence[Head], looks: Sequence[Look]) -> tuple[Tensor | Non
         logits = [output.map_logits for output in outputs if output.map_logits is not None]
         pixels = [each.softmax(dim=1) for each in logits]
         given = [
-            evidence(each, head.q, head.counted(inside), seen)
-            for head, each, seen in zip(heads, logits, pixels, strict=False)
+            _evidence(head, output, inside, seen)
+            for head, output, seen in zip(heads, outputs, pixels, strict=False)
             if isinstance(head, CvsHead)
         ]
         # The networks see a view alike: their mean is brought back once.
         maps += [view.undo(_mean(pixels)).cpu()] if pixels else []
         shares += [view.undo(_mean(given)).cpu()] if given else []
     return _mean(maps) if maps else None, _mean(shares) if shares else None
+
+
+def _evidence(head: CvsHead, output: Output, inside: Tensor, pixels: Tensor) -> Tensor:
+    """Give every pixel's share of the class scores: as part of the map and, where spots count, of a spot."""
+    of_map = evidence(cast(Tensor, output.map_logits), head.q, head.counted(inside), pixels)
+    return of_map if output.spots is None else of_map + output.spots
 
 
 def _mean(planes: Sequence[Tensor]) -> Tensor:

@@ -86,6 +86,8 @@ class Protocol(Section):
             yield "method", "expected classification or probe with lenet5, which has no decoder"
         if self.method == "multitask" and not (self.loss.map_weight and self.loss.class_weight):
             yield "loss", "expected map_weight and class_weight above zero with the two heads of `method: multitask`"
+        if self.images.finer and self.method == "cvs" and self.q == "probability":
+            yield "images.finer", "expected 0 with `q: probability`, to which the logits of spots cannot be added"
         if self.masks.per_class and not self.has_map:
             yield "masks.per_class", "expected it only with `method: cvs` or multitask, which learn a map from masks"
         if self.masks.per_class and self.inner.decides:

@@ -24,6 +24,11 @@ class Images(Section):
     crop: Literal["field_of_view", "disc", "none"] = Field(
         "field_of_view", description="what is kept of the photograph; disc: a square around the optic disc of a fundus"
     )
+    finer: int = Field(
+        0, ge=0, le=8,
+        description="where small dark spots are looked for, as further evidence of `method: cvs`: in a square so many "
+        "times as large; 0: nowhere",
+    )  # fmt: skip
 
 
 class Network(Section):

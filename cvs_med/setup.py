@@ -169,8 +169,9 @@ def assemble(
     network, identity = _network(protocol, len(dataset.class_names), machine.cache_dir)
     observer.stage("Reading the photographs")
     with timed(seconds, "photographs"):
-        size, crop = protocol.images.size, protocol.images.crop
-        photographs = cache.load(cases, size=size, crop=crop, folder=machine.cache_dir, workers=machine.workers)
+        photographs = cache.load(
+            cases, **protocol.images.model_dump(), folder=machine.cache_dir, workers=machine.workers
+        )
     fabric = Fabric(accelerator=machine.accelerator, devices=1)
     precision = choose(protocol.training.precision, fabric.device)
     network = place(network, fabric.device)

@@ -12,6 +12,7 @@ from typing import Literal, TypeAlias
 import numpy as np
 from PIL import Image
 
+from cvs_med import spots
 from cvs_med.disc import surroundings
 from cvs_med.geometry import Geometry, around
 from cvs_med.images import Mask
@@ -29,20 +30,27 @@ class Square:
         foreground: (S, S), the fraction of each pixel that is foreground, times 255; zero without a mask.
         field_of_view: (S, S), 255 where the patient is seen and 0 elsewhere.
         geometry: the way back.
+        spots: (S, S), how much each pixel looks like a small dark spot, see `spots.find`; None if nobody looked.
     """
 
     image: Array
     foreground: Array
     field_of_view: Array
     geometry: Geometry
+    spots: Array | None = None
 
     @property
     def inside(self) -> Mask:
         """Where the patient is seen, (S, S)."""
         return self.field_of_view >= 128
 
+    @property
+    def planes(self) -> Array:
+        """What a network looks at: the image, (3, S, S), or with the spots behind it (4, S, S)."""
+        return self.image if self.spots is None else np.concatenate([self.image, self.spots[None]])
 
-def square(pixels: Array, view: Mask, mask: Mask | None, *, size: int, crop: Crop) -> Square:
+
+def square(pixels: Array, view: Mask, mask: Mask | None, *, size: int, crop: Crop, finer: int = 0) -> Square:
     """Crop, pad and resize what was decoded; see `transforms.prepare`.
 
     Args:
@@ -51,8 +59,10 @@ def square(pixels: Array, view: Mask, mask: Mask | None, *, size: int, crop: Cro
         mask: (H, W) foreground, if known.
         size: side S of the result in pixels.
         crop: what to keep of the photograph.
+        finer: side of the square in which spots are looked for, in multiples of `size`; 0 looks for none.
     """
-    geometry = around(_kept(pixels, view, crop), size)
+    kept = _kept(pixels, view, crop)
+    geometry = around(kept, size)
     with ThreadPoolExecutor(1) as beside:  # Pillow leaves Python to compute.
         resized = beside.submit(_resize, pixels, geometry)
         seen = _resize(view, geometry) >= 128
@@ -63,6 +73,7 @@ def square(pixels: Array, view: Mask, mask: Mask | None, *, size: int, crop: Cro
         foreground=foreground * seen.astype(np.uint8),
         field_of_view=seen * np.uint8(255),
         geometry=geometry,
+        spots=spots.find(_resize(pixels, around(kept, finer * size)), seen) if finer else None,
     )
 
 

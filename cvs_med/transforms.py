@@ -29,6 +29,7 @@ class Prepared:
         field_of_view: (S, S), 255 where the patient is seen and 0 elsewhere.
         geometry: the way back.
         has_mask: whether the case has a foreground mask.
+        spots: (S, S), see `spots.find`; None if nobody looked.
     """
 
     image: Tensor
@@ -36,9 +37,10 @@ class Prepared:
     field_of_view: Tensor
     geometry: Geometry
     has_mask: bool
+    spots: Tensor | None
 
 
-def prepare(case: Case, *, size: int, crop: Crop) -> Prepared:
+def prepare(case: Case, *, size: int, crop: Crop, finer: int = 0) -> Prepared:
     """Read a case, crop it, pad it to a square with zeros and resize it.
 
     Args:
@@ -46,6 +48,7 @@ def prepare(case: Case, *, size: int, crop: Crop) -> Prepared:
         size: side S of the result in pixels.
         crop: "field_of_view" cuts the bounding box of the field of view out, "disc" a square around the optic disc,
             see `disc.locate`; "none" keeps the whole photograph.
+        finer: where to look for spots; see `squares.square`.
 
     Raises:
         DataError: a file cannot be read, a mask has another size than its photograph or is empty.
@@ -54,12 +57,13 @@ def prepare(case: Case, *, size: int, crop: Crop) -> Prepared:
     shape = pixels.shape[0], pixels.shape[1]
     view = read_field_of_view(case, shape, pixels)
     mask = read_foreground(case, shape)
-    return _prepared(square(pixels, view, mask, size=size, crop=crop), has_mask=mask is not None)
+    return _prepared(square(pixels, view, mask, size=size, crop=crop, finer=finer), has_mask=mask is not None)
 
 
 def _prepared(found: Square, *, has_mask: bool) -> Prepared:
     image, foreground, view = map(torch.from_numpy, (found.image, found.foreground, found.field_of_view))
-    return Prepared(image, foreground, view, found.geometry, has_mask)
+    spots = None if found.spots is None else torch.from_numpy(found.spots)
+    return Prepared(image, foreground, view, found.geometry, has_mask, spots)
 
 
 def prepare_packed(cases: Sequence[Case], *, size: int) -> tuple[Tensor, Tensor, Geometry] | None:

@@ -132,10 +132,13 @@ class Output(NamedTuple):
     Attributes:
         class_logits: (B, P).
         map_logits: (B, P + 1, H, W), or None for a network without a map.
+        spots: (B, P, H, W), every pixel's share of the class logits as part of a small dark spot, beside what follows
+            from the map; None for a network that does not look at spots.
     """
 
     class_logits: "Tensor"
     map_logits: "Tensor | None"
+    spots: "Tensor | None" = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -29,7 +29,7 @@ def predict(run: Path, image: Path, *, rounds: int) -> Result:
     views = flips(networks.protocol.augmentation)
     images, inside = (
         torch.cat([view.apply(torch.from_numpy(plane)[None].float() / 255) for view in views])
-        for plane in (prepared.image, prepared.field_of_view)
+        for plane in (prepared.planes, prepared.field_of_view)
     )
     images = images.contiguous(memory_format=torch.channels_last)
     names = networks.card.class_names

@@ -27,7 +27,7 @@ def reading(protocol: Protocol, *, data_dir: Path | None, workers: int, rounds: 
     with tempfile.TemporaryDirectory() as kept, tempfile.TemporaryDirectory() as theirs:
 
         def load(folder: Path) -> None:
-            cache.load(cases, size=images.size, crop=images.crop, folder=folder, workers=workers)
+            cache.load(cases, **images.model_dump(), folder=folder, workers=workers)
 
         def decoded() -> None:
             with tempfile.TemporaryDirectory() as empty:

@@ -17,7 +17,7 @@ def training_part(
     kind, root = datasets.opened(protocol.dataset, data_dir)
     cases = [case for case in kind.cases(root) if case.part != "test"]
     images = protocol.images
-    photographs = cache.load(cases, size=images.size, crop=images.crop, folder=cache_dir, workers=workers)
+    photographs = cache.load(cases, **images.model_dump(), folder=cache_dir, workers=workers)
     labels = torch.tensor([case.label for case in cases])
     return PhotographBatches(photographs, labels, len(kind.class_names), protocol.augmentation, device)
 

@@ -77,12 +77,13 @@ def _metadata(networks: Ensemble) -> dict[str, Any]:
     recipe, has_map = networks.recipe, "map" in Together(networks).names
     classes = list(recipe.class_names)
     channels = ["background", *classes] if has_map else classes
-    image = {"type": "image", "format": "rgb", "modality": "n/a", "num_channels": 4}
+    planes = ["red", "green", "blue", *(["spots"] if recipe.finer else []), "field of view"]
+    image = {"type": "image", "format": "rgb", "modality": "n/a", "num_channels": len(planes)}
     prediction = {"type": "probabilities", "format": "segmentation" if has_map else "classification"}
     common = {
         "spatial_shape": [recipe.size, recipe.size], "dtype": "float32", "value_range": [0, 1], "is_patch_data": False,
     }  # fmt: skip
-    seen = {"channel_def": _numbered(["red", "green", "blue", "field of view"])}
+    seen = {"channel_def": _numbered(planes)}
     return {
         "schema": SCHEMA,
         "version": version("cvs-med"),
@@ -134,12 +135,12 @@ class Mapped(nn.Module):
         self.together = Together(networks)
 
     def forward(self, image: Tensor) -> Tensor:
-        """Answer for (B, 4, S, S), RGB and field of view from 0 to 1.
+        """Answer for (B, 4, S, S), RGB and field of view from 0 to 1; with spots between them (B, 5, S, S).
 
         Returns:
             Probabilities of background and classes (B, P + 1, S, S); of a method without a map, of classes (B, P).
         """
-        found = dict(zip(self.together.names, self.together(image[:, :3], image[:, 3]), strict=True))
+        found = dict(zip(self.together.names, self.together(image[:, :-1], image[:, -1]), strict=True))
         answered: Tensor = found.get("map", found["probabilities"])
         return answered
 

@@ -22,6 +22,7 @@ from cvs_med.export.together import Together
 from cvs_med.prediction import gate_file, served
 from cvs_med.prediction.ensemble import Ensemble
 from cvs_med.prediction.gates import Gates
+from cvs_med.prediction.opinion import Recipe
 from cvs_med.tables import write_bytes
 
 TOLERANCE: Final = 1e-4
@@ -66,7 +67,9 @@ def write(ensemble: Ensemble, gates: Gates, out: Path, *, run: Path) -> Exported
     together = Together(ensemble).eval().to(memory_format=torch.contiguous_format)  # type: ignore[call-overload] # torch's types lack it
     beside = gate_file.content(gates)
     content = _convert(together, ensemble, beside)
-    difference = _compare(together, content, _photographs(run) or _picture(ensemble.recipe.size, 3))
+    # What a run keeps of a photograph are its colours alone.
+    kept = None if ensemble.recipe.finer else _photographs(run)
+    difference = _compare(together, content, kept or _picture(ensemble.recipe, 3))
     if not difference <= TOLERANCE:
         raise CvsMedError(
             f"Expected onnxruntime within {TOLERANCE:g} of PyTorch, found {difference:.2g}. Nothing was written; "
@@ -84,7 +87,7 @@ def _convert(together: Together, ensemble: Ensemble, gates: bytes) -> bytes:
         import onnxscript  # noqa: F401 - torch's exporter needs it and says so less clearly
     except ImportError as error:
         raise CvsMedError(f"Expected onnx and onnxscript, found no {error.name}. Install cvs-med[export].") from error
-    images, inside = _picture(ensemble.recipe.size, 2)
+    images, inside = _picture(ensemble.recipe, 2)
     batch = {0: torch.export.Dim("batch", min=1, max=4096)}
     with warnings.catch_warnings(action="ignore"):  # The exporter warns of its own parts that will be replaced.
         program = torch.onnx.export(
@@ -117,10 +120,12 @@ def _metadata(ensemble: Ensemble, gates: bytes) -> dict[str, str]:
         served.GATES: hashlib.sha256(gates).hexdigest(),
         "class_names": json.dumps(recipe.class_names, ensure_ascii=False),
         "networks": f"{len(ensemble.networks)}, averaged",
-        "images": f"(batch, 3, {size}, {size}), RGB from 0 to 1, zero outside the field of view; the encoder's mean "
-        "and deviation are taken off inside the model. The photograph is "
+        "images": f"(batch, {_planes(recipe)}, {size}, {size}), RGB from 0 to 1, zero outside the field of view; the "
+        "encoder's mean and deviation are taken off inside the model. The photograph is "
         + _CROPS[recipe.crop]
-        + "padded with zeros to a square and resized by area.",
+        + "padded with zeros to a square and resized by area."
+        + (f" The fourth plane is what cvs_med.spots finds in a square {recipe.finer} times as large, over 255."
+           if recipe.finer else ""),
         "inside": f"(batch, {size}, {size}), 1 inside the field of view and 0 outside.",
         "views": f"{views}, mirrored and averaged inside the model.",
         "use": "For research; not a medical device.",
@@ -156,10 +161,15 @@ def _photographs(run: Path) -> tuple[Tensor, Tensor] | None:
     return images, views
 
 
-def _picture(size: int, count: int) -> tuple[Tensor, Tensor]:
-    """Draw smooth random pictures (count, 3, S, S) in a round field of view (count, S, S)."""
-    generator = torch.Generator().manual_seed(0)
-    coarse = torch.rand(count, 3, 8, 8, generator=generator)
+def _planes(recipe: Recipe) -> int:
+    """Count the planes of what the networks look at: red, green, blue, and spots if they are looked for."""
+    return 4 if recipe.finer else 3
+
+
+def _picture(recipe: Recipe, count: int) -> tuple[Tensor, Tensor]:
+    """Draw smooth random pictures (count, 3 or 4, S, S) in a round field of view (count, S, S)."""
+    size, generator = recipe.size, torch.Generator().manual_seed(0)
+    coarse = torch.rand(count, _planes(recipe), 8, 8, generator=generator)
     axis = torch.linspace(-1, 1, size)
     inside = ((axis[:, None].square() + axis.square()) < 0.95).float().expand(count, -1, -1).contiguous()
     images = interpolate(coarse, size=(size, size), mode="bilinear") * inside[:, None]

@@ -23,7 +23,7 @@ class Together(nn.Module):
         self.views, self.level = flips(ensemble.protocol.augmentation), ensemble.protocol.probe.level
 
     def forward(self, images: Tensor, inside: Tensor) -> tuple[Tensor, ...]:
-        """Answer for images (B, 3, S, S), RGB in 0 to 1, and their field of view (B, S, S).
+        """Answer for images (B, 3, S, S), RGB in 0 to 1 (with spots (B, 4, S, S)), and their field of view (B, S, S).
 
         Returns:
             What `names` says, 32-bit floats: probabilities (B, P), those of each network (B, K, P), what the gates look

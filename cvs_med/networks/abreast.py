@@ -35,7 +35,7 @@ def outputs(heads: Sequence[Head], features: Mapping[int, Tensor], inside: Tenso
         decoder.mixed([each[number] for each in levels], [part(features[level]) for level, part in decoder.linear()])
         for number, decoder in enumerate(decoders)
     ]
-    return [head.answer(head.enlarged(found), inside) for head, found in zip(alike, decoded, strict=True)]
+    return [head.answer(head.enlarged(found), features, inside) for head, found in zip(alike, decoded, strict=True)]
 
 
 def _narrowed(units: Sequence[nn.Module], level: Tensor) -> Sequence[Tensor]:

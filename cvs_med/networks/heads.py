@@ -9,6 +9,7 @@ from torch.nn.functional import interpolate, relu
 
 from cvs_med.label_maps import Q, class_logits
 from cvs_med.networks.decoders import CoarseDecoder, Pooled, SkipDecoder
+from cvs_med.networks.spots import SPOTS, SpotEvidence
 from cvs_med.networks.transposed import TransposedDecoder
 from cvs_med.types import Output
 
@@ -64,20 +65,34 @@ class MapHead(Head):
 
 
 class CvsHead(MapHead):
-    """Classification via segmentation: map logits from a decoder, class logits from the map by q."""
+    """Classification via segmentation: map logits from a decoder, class logits from the map by q.
 
-    def __init__(self, decoder: Decoder, *, q: Q, size: int, everywhere: bool) -> None:
+    With `spots` the class logits of small dark spots outside of the map's foreground are added to them.
+    """
+
+    def __init__(
+        self, decoder: Decoder, *, q: Q, size: int, everywhere: bool, spots: SpotEvidence | None = None
+    ) -> None:
         """Keep the decoder, q, the map's side in pixels, and whether q counts pixels outside the field of view."""
         super().__init__(decoder, size=size)
-        self.q, self.everywhere = q, everywhere
+        self.q, self.everywhere, self.spots = q, everywhere, spots
 
     def forward(self, features: Mapping[int, Tensor], inside: Tensor) -> Output:
         """Answer class logits (B, P) and map logits (B, P + 1, H, W); `inside` (B, H, W) is the field of view."""
-        return self.answer(self.map_logits(features), inside)
+        return self.answer(self.map_logits(features), features, inside)
 
-    def answer(self, map_logits: Tensor, inside: Tensor) -> Output:
-        """Derive the class from the map."""
-        return Output(class_logits(map_logits, self.q, self.counted(inside)), map_logits)
+    def answer(self, map_logits: Tensor, features: Mapping[int, Tensor], inside: Tensor) -> Output:
+        """Derive the class from the map, and from the spots where they are looked at."""
+        derived = class_logits(map_logits, self.q, self.counted(inside))
+        if self.spots is None:
+            return Output(derived, map_logits)
+        foreground = 1 - map_logits.float().softmax(dim=1)[:, 0]
+        shares = self.spots(features[SPOTS].float(), foreground, inside)
+        return Output(derived + shares.sum(dim=(2, 3)), map_logits, shares)
+
+    def linear_parameters(self) -> list[nn.Parameter]:
+        """List the weights of the decoder's linear part and of the spots."""
+        return super().linear_parameters() + ([] if self.spots is None else list(self.spots.parameters()))
 
     def counted(self, inside: Tensor) -> Tensor | None:
         """Give the pixels that count for the class: None for all of them."""

@@ -9,6 +9,7 @@ from cvs_med.networks.encoder import Encoder
 from cvs_med.networks.encoders import build_encoder
 from cvs_med.networks.heads import CvsHead, Decoder, Head, LinearHead, MultiTaskHead
 from cvs_med.networks.lenet import LeNetEncoder, LeNetHead
+from cvs_med.networks.spots import SPOTS, SpotEvidence
 from cvs_med.networks.transposed import TransposedDecoder
 from cvs_med.protocol import Protocol
 from cvs_med.types import Output
@@ -41,11 +42,12 @@ class Network(nn.Module):
         return self
 
     def features(self, images: Tensor) -> dict[int, Tensor]:
-        """Encode images (B, 3, H, W), RGB in 0 to 1, to its levels by number."""
-        return dict(enumerate(self.encoder((images - self.mean) / self.deviation)))
+        """Encode images (B, 3, H, W), RGB in 0 to 1, to its levels by number; a fourth plane, of spots, joins them."""
+        levels = dict(enumerate(self.encoder((images[:, :3] - self.mean) / self.deviation)))
+        return levels if images.shape[1] == 3 else levels | {SPOTS: images[:, 3:]}
 
     def forward(self, images: Tensor, inside: Tensor) -> Output:
-        """Answer for images (B, 3, H, W), RGB in 0 to 1, of which `inside` (B, H, W) is the field of view."""
+        """Answer for images (B, 3 or 4, H, W), see `features`, of which `inside` (B, H, W) is the field of view."""
         output: Output = self.head(self.features(images), inside)
         return output
 
@@ -63,7 +65,9 @@ def _head(protocol: Protocol, encoder: Encoder, classes: int) -> Head:
     size = protocol.images.size
     if protocol.method == "cvs":
         everywhere = protocol.within == "image"
-        return CvsHead(_decoder(protocol, encoder, classes + 1), q=protocol.q, size=size, everywhere=everywhere)
+        spots = SpotEvidence(classes) if protocol.images.finer else None
+        decoder = _decoder(protocol, encoder, classes + 1)
+        return CvsHead(decoder, q=protocol.q, size=size, everywhere=everywhere, spots=spots)
     if protocol.method == "multitask":
         classifier = _classifier(encoder, classes, normalise=not encoder.activated)
         return MultiTaskHead(_decoder(protocol, encoder, classes + 1), classifier, size=size)

@@ -64,13 +64,18 @@ class Ensemble:
         images, card = self.protocol.images, self.card
         return Recipe(
             class_names=card.class_names, size=images.size, crop=images.crop, surroundings=card.surroundings,
-            reading=card.reading, abstention=self.abstention,
+            reading=card.reading, abstention=self.abstention, finer=self._finer,
         )  # fmt: skip
+
+    @property
+    def _finer(self) -> int:
+        """Where spots are looked for: nowhere by networks of other methods, whatever the protocol says."""
+        return self.protocol.images.finer if self.protocol.method == "cvs" else 0
 
     def consider(self, prepared: Square) -> Opinion:
         """Answer for a photograph, averaged over its mirrored views and over the networks."""
         views = flips(self.protocol.augmentation)
-        images, inside = self._inputs(prepared.image, prepared.field_of_view)
+        images, inside = self._inputs(prepared.planes, prepared.field_of_view)
         with torch.inference_mode():
             seen = torch.cat([view.apply(inside) for view in views])
             looked = torch.cat([view.apply(images) for view in views]).contiguous(memory_format=torch.channels_last)
@@ -111,11 +116,11 @@ class Ensemble:
 def run(
     networks: Sequence[Network], images: Tensor, inside: Tensor, heads: abreast.Way = abreast.outputs
 ) -> tuple[list[Output], Mapping[int, Tensor]]:
-    """Run every network on images (B, 3, S, S) of fields of view (B, S, S); a frozen encoder runs once for all heads.
+    """Run every network on images (B, 3 or 4, S, S) of fields of view (B, S, S); a frozen encoder runs once.
 
     Args:
         networks: K of them, in evaluation mode.
-        images: RGB in 0 to 1.
+        images: RGB in 0 to 1, and spots behind them where the networks look at them.
         inside: the fields of view.
         heads: how the heads of a frozen encoder answer.
 
@@ -149,8 +154,8 @@ def decide(
 
 def _looks(output: Output, views: Sequence[View]) -> list[Output]:
     """Part the output for V views of a batch."""
-    maps = [None] * len(views) if output.map_logits is None else _of_views(output.map_logits, views)
-    return list(map(Output, _of_views(output.class_logits, views), maps))
+    parts = [[None] * len(views) if part is None else _of_views(part, views) for part in output]
+    return list(map(Output, *parts))
 
 
 def _of_views(values: Tensor, views: Sequence[View]) -> Sequence[Tensor]:

@@ -22,6 +22,7 @@ class Recipe(BaseModel):
         surroundings: the field of view has dark surroundings, and is found in the pixels.
         reading: how files of measured values become pictures.
         abstention: which answers are too unsure; None where the run chose no thresholds.
+        finer: where small dark spots are looked for; see `squares.square`.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -32,6 +33,7 @@ class Recipe(BaseModel):
     surroundings: bool
     reading: Reading
     abstention: Abstention | None = None
+    finer: int = Field(0, ge=0, le=8)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

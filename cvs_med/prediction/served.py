@@ -46,11 +46,11 @@ class Served:
         Raises:
             RunError: the model cannot be run on it, or answers with another shape than its recipe says.
         """
-        given = {"images": prepared.image, "inside": prepared.field_of_view}
+        given = {"images": prepared.planes, "inside": prepared.field_of_view}
         try:
             found = self.session.run(None, {name: _unit(plane) for name, plane in given.items()})
         except Exception as error:  # onnxruntime has a dozen kinds of its own.
-            said = f"Expected a model for {prepared.image.shape}, found: {error}"
+            said = f"Expected a model for {prepared.planes.shape}, found: {error}"
             raise RunError(f"{said}. Export the run again.") from error
         answers = {output.name: values[0] for output, values in zip(self.session.get_outputs(), found, strict=True)}
         shares = answers["probabilities"].astype(np.float64)

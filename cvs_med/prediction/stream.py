@@ -130,7 +130,7 @@ def prepare(path: Path, recipe: Recipe) -> Square:
 def prepare_pixels(pixels: Array, recipe: Recipe) -> Square:
     """Bring a decoded photograph (H, W, 3) to the networks' square; see `prepare`."""
     view = field_of_view.find(pixels) if recipe.surroundings else np.ones(pixels.shape[:2], dtype=np.bool_)
-    return square(pixels, view, None, size=recipe.size, crop=recipe.crop)
+    return square(pixels, view, None, size=recipe.size, crop=recipe.crop, finer=recipe.finer)
 
 
 def look(engine: Engine, gates: Gates, name: str, sha256: str, prepared: Square) -> tuple[Row, Opinion]:

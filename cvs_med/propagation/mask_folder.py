@@ -109,7 +109,7 @@ def _with(setup: Setup, cases: Sequence[Case], machine: Machine) -> Setup:
     # No mask is shown to the network, so that none need be resized.
     bare = [replace(case, mask=None) for case in cases]
     photographs = cache.load(
-        bare, size=images.size, crop=images.crop, folder=machine.cache_dir, workers=machine.workers
+        bare, **images.model_dump(), folder=machine.cache_dir, workers=machine.workers
     )
     changed = replace(setup, cases=list(cases), photographs=photographs, features=NOTHING)
     return with_features(changed, machine.cache_dir) if setup.network.frozen else changed
