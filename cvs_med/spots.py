@@ -49,7 +49,7 @@ def find(fine: Array, seen: Mask) -> Array:
     size, side = len(seen), len(fine)
     level = _levelled(fine[..., 1].astype(np.float32), seen)
     # Derivatives of the smoothed brightness, in units of the smoothing, so that the strength knows no pixel.
-    deviation = _WIDTH * side
+    deviation = max(1.0, _WIDTH * side)
     hessian = hessian_matrix(level, sigma=deviation, use_gaussian_derivatives=True)  # type: ignore[no-untyped-call] # scikit-image lacks types
     smaller = hessian_matrix_eigvals(hessian)[1] * deviation**2  # type: ignore[no-untyped-call] # see above
     strongest = smaller.reshape(size, side // size, size, side // size).max(axis=(1, 3))

@@ -1,6 +1,7 @@
 """Batches: photographs or features with their masks moved alike, and every view of a case for a prediction."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,7 @@ from cvs_med.batches import FeatureBatches, PhotographBatches
 from cvs_med.cache import Photographs
 from cvs_med.features import Features
 from cvs_med.geometry import Geometry
+from cvs_med.networks.spots import SPOTS
 from cvs_med.protocol_sections import Augmentation
 
 SIDE, LABELS = 16, torch.tensor([0, 2, 1])
@@ -79,6 +81,22 @@ def test_label_maps_move_with_photographs(photographs: Photographs, augmentation
     assert isinstance(batch.inputs, Tensor)
     assert torch.equal(batch.label_map > 0, batch.inputs[:, 0] >= 0.5)
     assert set(batch.inside.unique().tolist()) <= {0, 1}
+
+
+@pytest.mark.parametrize("kind", ["photographs", "features"])
+def test_spots_go_with_their_photographs(photographs: Photographs, kind: str) -> None:
+    photographs = replace(photographs, spots=photographs.foreground)  # So that both must move alike.
+    source = of_features(photographs) if kind == "features" else of_photographs(photographs, flip=("horizontal",))
+    batch = source.training([0, 1, 2] * 4, Generator().manual_seed(2))
+    assert torch.equal(batch.label_map > 0, spots_of(batch.inputs) >= 0.5)
+    for look in source.looks([0, 2]):
+        torch.testing.assert_close(
+            look.view.undo(spots_of(look.inputs)), photographs.foreground[[0, 2]].float() / 255
+        )
+
+
+def spots_of(inputs: Tensor | Mapping[int, Tensor]) -> Tensor:
+    return inputs[:, 3] if isinstance(inputs, Tensor) else inputs[SPOTS][:, 0]
 
 
 @pytest.mark.parametrize("kind", ["photographs", "features"])

@@ -11,6 +11,7 @@ from cvs_med import cache
 from cvs_med.cache import Photographs
 from cvs_med.datasets import get
 from cvs_med.errors import DataError
+from cvs_med.images import read_image
 from cvs_med.types import Case, Packed
 
 
@@ -24,8 +25,8 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path / "cache"
 
 
-def load(cases: list[Case], folder: Path, *, size: int = 16, workers: int = 2) -> Photographs:
-    return cache.load(cases, size=size, crop="field_of_view", folder=folder, workers=workers)
+def load(cases: list[Case], folder: Path, *, size: int = 16, workers: int = 2, finer: int = 0) -> Photographs:
+    return cache.load(cases, size=size, crop="field_of_view", folder=folder, workers=workers, finer=finer)
 
 
 def assert_same(one: Photographs, other: Photographs) -> None:
@@ -33,6 +34,22 @@ def assert_same(one: Photographs, other: Photographs) -> None:
         torch.testing.assert_close(getattr(one, name), getattr(other, name), rtol=0, atol=0)
     facts = "has_mask", "geometries", "case_ids", "key"
     assert [getattr(one, name) for name in facts] == [getattr(other, name) for name in facts]
+
+
+def test_spots_are_kept_where_they_are_asked_for(
+    cases: list[Case], folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for case in cases:
+        noise = np.random.default_rng(0).integers(0, 255, (*read_image(case.image).shape[:2], 3), dtype=np.uint8)
+        Image.fromarray(noise).save(case.image)
+    plain, first = load(cases, folder, size=32), load(cases, folder, size=32, finer=3)
+    assert plain.spots is None
+    assert first.spots is not None
+    assert first.spots.shape == (len(cases), 32, 32)
+    assert first.spots.amax(dim=(1, 2)).min() > 0
+    assert plain.key != first.key == cache.key_of(cases, size=32, crop="field_of_view", workers=1, finer=3)
+    forbid_decoding(monkeypatch)
+    assert_same(first, load(cases, folder, size=32, finer=3))
 
 
 def forbid_decoding(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -28,6 +28,8 @@ METHODS = {
     "cvs": (),
     "cvs, frozen": FROZEN,
     "cvs, frozen, with context": (*FROZEN, "network.context=[1, 3]"),
+    "cvs, frozen, with context and spots": (*FROZEN, "network.context=[1, 3]", "images.finer=2"),
+    "cvs with spots": ("images.finer=2",),
     "classification": ("method=classification",),
     "classification, frozen": ("method=classification", *FROZEN),
     "probe": ("method=probe", *FROZEN),

@@ -11,6 +11,7 @@ from cvs_med.batches import Batch, Look
 from cvs_med.inference import predict, predict_classes, predict_foreground
 from cvs_med.label_maps import QS
 from cvs_med.networks import Network, build_network
+from cvs_med.networks.spots import SpotEvidence
 from cvs_med.protocol import Protocol
 from cvs_med.protocol_sections import Augmentation
 
@@ -72,6 +73,25 @@ def test_what_is_shown_is_what_decided(q: str, precision: str, within: str, view
     assert answer.probabilities.argmax() == answer.evidence.scores.argmax()
     if within == "field_of_view":
         assert (answer.evidence.shares[:, source.inside[0] == 0] == 0).all()
+
+
+@pytest.mark.parametrize("views", [[View()], all_flips], ids=["one view", "four views"])
+def test_spots_are_shown_as_they_decided(views: Sequence[View]) -> None:
+    network, source = a_network(q="foreground", images={"size": SIDE, "finer": 2}), OnePhotograph(views)
+    source.image = torch.rand(1, 4, SIDE, SIDE, generator=Generator().manual_seed(1))
+    part = network.head.spots
+    assert isinstance(part, SpotEvidence)
+    torch.nn.init.constant_(network.head.decoder.out.bias[:1], 9)  # Next to no foreground: room for spots.
+    without = predict(network, source, 0, device=CPU, precision="fp32")
+    torch.nn.init.constant_(part.weight[:1], 3)
+    answer = predict(network, source, 0, device=CPU, precision="fp32")
+    assert answer.evidence is not None
+    assert without.evidence is not None
+    added = answer.evidence.scores - without.evidence.scores
+    assert added[0] > 1
+    assert added[1:].tolist() == [0, 0]
+    torch.testing.assert_close(answer.evidence.shares.double().sum(dim=(1, 2)), answer.evidence.scores)
+    torch.testing.assert_close(answer.probabilities, answer.evidence.scores.softmax(dim=0))
 
 
 @every_way

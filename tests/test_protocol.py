@@ -86,6 +86,7 @@ def test_the_last_of_two_settings_counts(write: Writer) -> None:
         ("nothing.at_all=3", "the unknown field 'nothing'"),
         ("training=3", "training (given by an option)"),
         ("network.levels=[0, 9]", "network.levels.1 (given by an option)"),
+        ("images.finer=9", "images.finer (given by an option)"),
         ("training.epochs=!!python/object/apply:os.getcwd []", "Expected a YAML value"),
     ],
 )

@@ -39,8 +39,7 @@ class SpotEvidence(nn.Module):
     def calibrate(self, spots: Tensor, foreground: Tensor, inside: Tensor) -> None:
         """Standardise by training photographs and their masks: spots (n, 1, H, W), the others (n, H, W)."""
         cases = [slice(number, number + 1) for number in range(len(spots))]  # One by one, to need little memory.
-        weighed = (spots[case] * strongest(spots[case], foreground[case], inside[case]) for case in cases)
-        strengths = torch.stack([each.sum() for each in weighed])
+        strengths = torch.stack([strength(spots[case], foreground[case], inside[case])[0] for case in cases])
         self.mean.copy_(strengths.mean())
         self.scale.copy_(_SCALE / (strengths.std() + 1e-5))
 
@@ -53,28 +52,39 @@ class SpotEvidence(nn.Module):
             inside: (B, H, W), one inside the field of view.
         """
         with torch.no_grad():  # Where to look is learnt from the masks alone, as for q.
-            standardised = (spots - self.mean) * self.scale * strongest(spots, foreground, inside)
+            found = free(spots, foreground, inside)
+            standardised = (found - self.mean) * self.scale * strongest(found, inside)
         return standardised * self.weight[:, None, None]
 
 
-def strongest(spots: Tensor, foreground: Tensor, inside: Tensor) -> Tensor:
-    """Weigh the strongest spots outside of the widened foreground alike, and all else not at all.
+def strength(spots: Tensor, foreground: Tensor, inside: Tensor) -> Tensor:
+    """Give the mean of the strongest spots of each image, (B,); see `SpotEvidence.forward`."""
+    found = free(spots, foreground, inside)
+    return (found * strongest(found, inside)).sum(dim=(1, 2, 3))
+
+
+def free(spots: Tensor, foreground: Tensor, inside: Tensor) -> Tensor:
+    """Keep the spots (B, 1, H, W) outside of the widened foreground, which is where its probability is one half."""
+    margin = max(1, round(_WIDENED * spots.shape[-1]))
+    covered = max_pool2d((foreground[:, None] >= 0.5).to(spots.dtype), 2 * margin + 1, stride=1, padding=margin)
+    return spots * (1 - covered) * (inside[:, None] >= 0.5)
+
+
+def strongest(found: Tensor, inside: Tensor) -> Tensor:
+    """Weigh the strongest of the spots that are free alike, and all else not at all.
 
     Spots of the same strength as the weakest one that counts share its weight, so that no order of pixels matters.
 
     Args:
-        spots: see `SpotEvidence.forward`, as are the others.
-        foreground: more than one half is foreground.
-        inside: more than one half is inside.
+        found: (B, 1, H, W), see `free`.
+        inside: (B, H, W); nothing outside has a weight, not even where there is no spot at all.
 
     Returns:
         (B, 1, H, W), weights that add up to one in each image.
     """
-    side = spots.shape[-1]
-    count, margin = max(1, round(_COUNTED * side * side)), max(1, round(_WIDENED * side))
-    covered = max_pool2d((foreground[:, None] >= 0.5).to(spots.dtype), 2 * margin + 1, stride=1, padding=margin)
-    free = spots * (1 - covered) * (inside[:, None] >= 0.5)
-    weakest = free.flatten(1).topk(count, dim=1).values[:, -1:, None, None]
-    above, level = (free > weakest).to(spots.dtype), (free == weakest).to(spots.dtype)
+    count = max(1, round(_COUNTED * found.shape[-1] ** 2))
+    ranked = torch.where(inside[:, None] >= 0.5, found, -1)
+    weakest = ranked.flatten(1).topk(count, dim=1).values[:, -1:, None, None]
+    above, level = (ranked > weakest).to(found.dtype), (ranked == weakest).to(found.dtype)
     missing = count - above.sum(dim=(2, 3), keepdim=True)
     return (above + level * missing / level.sum(dim=(2, 3), keepdim=True)) / count

@@ -56,16 +56,21 @@ def heat_legend(
     limit = panels.heat_limit(shares)
     # Rounded before it is split: 9.96 is 1.0 times ten, not 10.0 times one.
     value, _, power = f"{limit:.1e}".partition("e")
-    image, pen = _sheet(width, 18 + 4 * _LINE)
+    lines = [f"{said[0]}, {_TIMES} 10{str(int(power)).translate(_RAISED)};", said[1], *_singled_out_said(shares)]
+    image, pen = _sheet(width, 18 + _LINE * (2 + len(lines)))
     image.paste(Image.fromarray(panels.heat_bar(width, 14)), (0, 0))
     for x, anchor, text in ((0, "la", f"≤ {_MINUS}{value}"), (width / 2, "ma", "0"), (width, "ra", f"≥ +{value}")):
         pen.text((x, 18), text, INK, font(), anchor=anchor)
     for x, anchor, text in zip((0, width), ("la", "ra"), ends, strict=True):
         pen.text((x, 18 + _LINE), fit(text, width / 2 - 8), INK, font(), anchor=anchor)
-    unit, total = said
-    for number, text in enumerate((f"{unit}, {_TIMES} 10{str(int(power)).translate(_RAISED)};", total), start=2):
+    for number, text in enumerate(lines, start=2):
         pen.text((0, 18 + _LINE * number), fit(text, width), GREY, font())
     return image
+
+
+def _singled_out_said(shares: npt.NDArray[np.float32]) -> list[str]:
+    ringed = shares[panels.singled_out(shares)]
+    return [f"ringed: {len(ringed)} pixels, together {signed(float(ringed.sum()))} of it"] if len(ringed) else []
 
 
 def signed(value: float) -> str:

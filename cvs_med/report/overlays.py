@@ -129,7 +129,9 @@ def _margin(margin: Margin, derived: str, rival: str, side: int) -> _Panel:
 
 
 def _heat(shares: Shares) -> Image.Image:
-    return _enlarge(panels.heat(shares, panels.heat_limit(shares)))
+    picture = panels.heat(shares, panels.heat_limit(shares))
+    picture[panels.rings(panels.singled_out(shares))] = panels.RING
+    return _enlarge(picture)
 
 
 def _captioned(panel: _Panel) -> Image.Image:

@@ -7,18 +7,25 @@ said in words or by brightness.
 import matplotlib
 import numpy as np
 import numpy.typing as npt
+from scipy.ndimage import maximum_filter
 
 from cvs_med.types import Array
 
 WHITE = (255, 255, 255)
 MISSED = WHITE
 """Gold pixels that were not predicted."""
+RING = (0, 0, 0)
+"""Around a pixel that weighs far more than its surroundings."""
 
 _PALETTE = (
     (0, 158, 115), (230, 159, 0), (86, 180, 233), (213, 94, 0), (204, 121, 167), (240, 228, 66), (0, 114, 178),
     (255, 190, 210), (190, 255, 150), (150, 90, 255),
 )  # fmt: skip
 _HEAT = (matplotlib.colormaps["RdBu_r"](np.linspace(0, 1, 257))[:, :3] * 255).round().astype(np.uint8)
+
+
+_FAR_MORE = 20
+_RADIUS = 3
 
 
 def class_colour(number: int) -> tuple[int, int, int]:
@@ -53,6 +60,19 @@ def predicted_map(image: Array, label_map: Array, gold: Array | None) -> Array:
 def heat_limit(evidence: npt.NDArray[np.float32]) -> float:
     """Give the evidence that gets the full colour: all but the strongest 0.5 % of the pixels lie below it."""
     return float(np.quantile(np.abs(evidence), 0.995)) or 1.0
+
+
+def singled_out(evidence: npt.NDArray[np.float32]) -> npt.NDArray[np.bool_]:
+    """Mark the pixels that weigh far more than what gets the full colour, and would drown among the others: spots."""
+    found: npt.NDArray[np.bool_] = np.abs(evidence) >= _FAR_MORE * heat_limit(evidence)
+    return found
+
+
+def rings(pixels: npt.NDArray[np.bool_]) -> npt.NDArray[np.bool_]:
+    """Draw a ring around every marked pixel that leaves what is next to it in sight."""
+    inner, outer = (maximum_filter(pixels, size=2 * radius + 1) for radius in (_RADIUS, _RADIUS + 1))
+    drawn: npt.NDArray[np.bool_] = outer & ~inner
+    return drawn
 
 
 def heat(evidence: npt.NDArray[np.float32], limit: float) -> Array:

@@ -73,6 +73,8 @@ def of_case(case: CaseMap, names: Sequence[str], foreground: str, derived: str, 
     if case.margin is not None:
         rival = names[case.margin.rival]
         legend = [("#b2182b", f"speaks for {derived}"), ("#2166ac", f"speaks for {rival}")]
+        if panels.singled_out(case.margin.shares).any():
+            legend.append((_hex(panels.RING), "ring: a spot that weighs far more"))
         drawn.append(("evidence", "Evidence", legend, _heat_png(case.margin.shares), False))
     if case.gold is not None:
         drawn.append(("gold", "Reference mask", [(_hex(GOLD), "drawn by experts")], _plain(case.gold > 0, GOLD), False))
@@ -105,7 +107,8 @@ def _heat_png(shares: Shares) -> bytes:
     ramp = np.linspace(-1, 1, 255, dtype=np.float32)
     index = np.round(np.clip(shares / limit, -1, 1) * 127 + 127).astype(np.uint8)
     colours = [(int(r), int(g), int(b)) for r, g, b in panels.heat(ramp[None], 1.0)[0]]
-    return _png(index, colours, [int(255 * abs(value) ** 0.5) for value in ramp])
+    index[panels.rings(panels.singled_out(shares))] = len(colours)
+    return _png(index, [*colours, panels.RING], [*(int(255 * abs(value) ** 0.5) for value in ramp), 255])
 
 
 def _enlarged(plane: Array) -> Array:

@@ -104,6 +104,21 @@ def test_the_network_gives_the_ensemble_s_map(made: Path, run: Path) -> None:
     np.testing.assert_allclose(found.sum(dim=1), 1, atol=1e-5)
 
 
+def test_spots_are_a_plane_of_their_own(
+    cross_validate: Callable[..., object], tmp_path: Path
+) -> None:
+    cross_validate(tmp_path / "run", "training.epochs=1", "splits.folds=2", "images.finer=2")
+    asked = ["export", str(tmp_path / "run"), "--format", "monai-bundle", "--out", str(tmp_path / "made")]
+    assert CliRunner().invoke(main, asked).exit_code == 0
+    metadata = json.loads((tmp_path / "made" / "configs" / "metadata.json").read_text())
+    image = metadata["network_data_format"]["inputs"]["image"]
+    assert list(image["channel_def"].values()) == ["red", "green", "blue", "spots", "field of view"]
+    planes = torch.rand(2, image["num_channels"], 64, 64, generator=torch.Generator().manual_seed(0))
+    with torch.inference_mode():
+        found = bundle.network(str(tmp_path / "made"))(planes)
+    np.testing.assert_allclose(found.sum(dim=1), 1, atol=1e-5)
+
+
 def texts(content: object) -> Iterator[str]:
     if isinstance(content, dict):
         content = [*content.keys(), *content.values()]

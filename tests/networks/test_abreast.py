@@ -6,11 +6,12 @@ import torch
 from cvs_med.networks import abreast
 from cvs_med.networks.decoders import SkipDecoder
 from cvs_med.networks.heads import CvsHead, Head, LinearHead
+from cvs_med.networks.spots import SPOTS, SpotEvidence
 
 CHANNELS, SIDES = (8, 12, 16), (16, 8, 4)
 
 
-def head(seed: int, context: tuple[int, ...]) -> CvsHead:
+def head(seed: int, context: tuple[int, ...], spots: SpotEvidence | None = None) -> CvsHead:
     """Build a head whose norms and linear part are those of photographs of its own."""
     torch.manual_seed(seed)
     decoder = SkipDecoder(CHANNELS, 4, width=5, levels=(0, 1), context=context)
@@ -21,7 +22,7 @@ def head(seed: int, context: tuple[int, ...]) -> CvsHead:
     for parameter in (parameter for _, part in decoder.linear() for parameter in part.parameters()):
         torch.nn.init.normal_(parameter)
     decoder.calibrate({level: (torch.randn(6, CHANNELS[level]), torch.rand(6, CHANNELS[level])) for level in context})
-    return CvsHead(decoder, q="foreground", size=32, everywhere=False).eval()
+    return CvsHead(decoder, q="foreground", size=32, everywhere=False, spots=spots).eval()
 
 
 def given() -> tuple[dict[int, torch.Tensor], torch.Tensor]:
@@ -49,3 +50,16 @@ def test_other_heads_answer_one_after_another() -> None:
         together, apart = (way(heads, *given()) for way in (abreast.outputs, abreast.one_by_one))
     for ours, other in zip(together, apart, strict=True):
         torch.testing.assert_close(ours.class_logits, other.class_logits, rtol=0, atol=0)
+
+
+def test_heads_together_look_at_spots_as_one_after_another() -> None:
+    heads = [head(seed, (2,), SpotEvidence(3)) for seed in range(2)]
+    levels, inside = given()
+    levels[SPOTS] = torch.rand(2, 1, 32, 32)
+    for number, each in enumerate(heads, start=1):
+        torch.nn.init.constant_(each.spots.weight, number)
+    with torch.inference_mode():
+        together, apart = (way(heads, levels, inside) for way in (abreast.outputs, abreast.one_by_one))
+    for ours, other in zip(together, apart, strict=True):
+        torch.testing.assert_close(ours.class_logits, other.class_logits)
+        torch.testing.assert_close(ours.spots, other.spots)

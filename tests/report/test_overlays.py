@@ -111,6 +111,17 @@ def test_a_scale_has_one_digit_before_the_point(
     assert said[5].endswith(f"{unit};")
 
 
+def test_the_legend_counts_the_pixels_that_weigh_far_more(monkeypatch: pytest.MonkeyPatch) -> None:
+    said: list[str] = []
+    monkeypatch.setattr(ImageDraw.ImageDraw, "text", lambda _, place, words, *args, **options: said.append(words))
+    shares = np.random.default_rng(0).normal(size=(64, 64)).astype(np.float32)
+    legends.heat_legend(shares, ("less", "more"), ("share", "sum"), 400)
+    assert not any("ringed" in line for line in said)
+    shares[3, 4], shares[40, 50] = 300, -500
+    legends.heat_legend(shares, ("less", "more"), ("share", "sum"), 400)
+    assert said[-1] == "ringed: 2 pixels, together \N{MINUS SIGN}200.000 of it"
+
+
 def test_a_map_without_foreground_says_so_and_needs_no_colours() -> None:
     empty = np.zeros((4, 4), np.uint8)
     legend = legends.map_legend(empty, None, NAMES, 400)

@@ -38,6 +38,18 @@ def test_evidence_of_nothing_is_white() -> None:
     assert panels.heat(nothing, panels.heat_limit(nothing)).min() > 240
 
 
+def test_a_pixel_that_weighs_far_more_than_the_others_is_ringed() -> None:
+    evidence = np.random.default_rng(0).normal(size=(64, 64)).astype(np.float32)
+    assert not panels.singled_out(evidence).any()
+    evidence[20, 30], evidence[40, 63] = 500, -500
+    alone = panels.singled_out(evidence)
+    assert np.argwhere(alone).tolist() == [[20, 30], [40, 63]]
+    rings = panels.rings(alone)
+    assert not rings[18:23, 28:33].any()
+    assert rings[16, 26:35].all()
+    assert rings[20, [26, 34]].all()
+
+
 def test_the_first_ten_classes_have_colours_far_apart() -> None:
     colours = np.array([panels.class_colour(number) for number in range(10)])
     apart = np.linalg.norm(colours[:, None] - colours[None], axis=2)

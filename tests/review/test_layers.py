@@ -53,6 +53,15 @@ def test_evidence_is_red_for_the_class_and_blue_against_it() -> None:
     assert (picture[3, :, 3] == 0).all()
 
 
+def test_a_spot_that_weighs_far_more_is_ringed_and_named() -> None:
+    shares = np.random.default_rng(0).normal(size=(32, 32)).astype(np.float32)
+    shares[10, 12] = 900
+    case = case_maps.CaseMap(np.zeros((32, 32, 3), np.uint8), None, None, None, None, case_maps.Margin(shares, 0.0, 1))
+    (heat,) = layers.of_case(case, ["a", "b"], "vessels", "a", Geometry(32, 32, 0, 0, 32, 32, 32))
+    assert heat.legend[-1] == ("#000000", "ring: a spot that weighs far more")
+    assert rgba(heat.png)[10, 8].tolist() == [0, 0, 0, 255]
+
+
 def test_a_layer_covers_the_square_that_the_network_saw() -> None:
     place = Geometry(height=100, width=160, top=10, left=20, crop_height=80, crop_width=120, size=16)
     case = case_maps.CaseMap(np.zeros((16, 16, 3), np.uint8), None, None, None, np.ones((16, 16), np.uint8))
