@@ -104,9 +104,7 @@ def test_the_network_gives_the_ensemble_s_map(made: Path, run: Path) -> None:
     np.testing.assert_allclose(found.sum(dim=1), 1, atol=1e-5)
 
 
-def test_spots_are_a_plane_of_their_own(
-    cross_validate: Callable[..., object], tmp_path: Path
-) -> None:
+def test_spots_are_a_plane_of_their_own(cross_validate: Callable[..., object], tmp_path: Path) -> None:
     cross_validate(tmp_path / "run", "training.epochs=1", "splits.folds=2", "images.finer=2")
     asked = ["export", str(tmp_path / "run"), "--format", "monai-bundle", "--out", str(tmp_path / "made")]
     assert CliRunner().invoke(main, asked).exit_code == 0

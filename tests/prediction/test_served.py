@@ -42,7 +42,11 @@ def rows(out: Path) -> dict[str, dict[str, object]]:
 
 @pytest.mark.parametrize(
     ("settings", "trainable"),
-    [(("q=mean", "images.finer=2"), "head"), (("q=probability",), "all"), (("method=multitask", "loss.class_weight=1"), "head")],
+    [
+        (("q=mean", "images.finer=2"), "head"),
+        (("q=probability",), "all"),
+        (("method=multitask", "loss.class_weight=1"), "head"),
+    ],
 )
 def test_without_pytorch_the_answers_are_the_same(
     settings: tuple[str, ...], trainable: str, finished: Callable[..., Path], photographs: Path, tmp_path: Path
