@@ -2,15 +2,18 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import NamedTuple, Protocol
 
 import torch
 from torch import Generator, Tensor
+from torch.nn.functional import pixel_shuffle, pixel_unshuffle
 
 from cvs_med.augmentation import View, augment, flips, mixup
 from cvs_med.cache import Photographs
 from cvs_med.features import Features
 from cvs_med.label_maps import label_map
+from cvs_med.networks.fine import FINE, FOREGROUND
 from cvs_med.networks.spots import SPOTS
 from cvs_med.protocol_sections import Augmentation
 
@@ -47,12 +50,20 @@ class Look(NamedTuple):
     inside: Tensor
 
 
-class Source(Protocol):
-    """Anything that gives batches."""
+class Lessons(Protocol):
+    """Anything that gives batches to learn from."""
 
     def training(self, cases: Sequence[int], generator: Generator) -> Batch:
         """Draw a randomly changed batch of these cases."""
         ...
+
+    def on(self, device: torch.device) -> "Lessons":
+        """Give the same batches on another device."""
+        ...
+
+
+class Source(Lessons, Protocol):
+    """Anything that gives batches to learn from, and cases to answer for."""
 
     def looks(self, cases: Sequence[int]) -> list[Look]:
         """Give these cases in every view that a prediction averages over."""
@@ -115,7 +126,7 @@ class RelabelledBatches:
     A row may sum to less than one: the cross-entropy of its case is weighted by that sum.
     """
 
-    source: Source
+    source: Lessons
     shares: Tensor
     device: torch.device
 
@@ -124,10 +135,6 @@ class RelabelledBatches:
         batch = self.source.training(cases, generator)
         return batch._replace(labels=self.shares[list(cases)].to(self.device))
 
-    def looks(self, cases: Sequence[int]) -> list[Look]:
-        """Give the source's looks, which have no labels."""
-        return self.source.looks(cases)
-
     def on(self, device: torch.device) -> "RelabelledBatches":
         """Give the same batches on another device."""
         return RelabelledBatches(self.source.on(device), self.shares, device)
@@ -135,34 +142,54 @@ class RelabelledBatches:
 
 @dataclass(frozen=True, slots=True)
 class FeatureBatches:
-    """Features of a frozen encoder, each case in a view drawn at random."""
+    """Features of a frozen encoder, each case in a view drawn at random.
+
+    Attributes:
+        photographs: N of them.
+        features: of them.
+        levels: those that are read.
+        labels: (N,).
+        device: where batches go.
+        known: (N, S, S), the foreground's probability where a stage has found it already; training reads that, and not
+            the finer square. None where no stage has.
+    """
 
     photographs: Photographs
     features: Features
     levels: tuple[int, ...]
     labels: Tensor
     device: torch.device
+    known: Tensor | None = None
 
     def training(self, cases: Sequence[int], generator: Generator) -> Batch:
         """Draw a view for each of these cases."""
         views = torch.randint(len(self.features.views), (len(cases),), generator=generator).tolist()
         masks = self._seen(self._masks, cases, views)
-        return _batch(self._inputs(cases, views), masks[:, 0], masks[:, 1], self.labels[list(cases)].to(self.device))
+        inputs = self._inputs(cases, views)
+        if self.known is not None:
+            inputs[FOREGROUND] = self._seen(partial(_plane, self.known), cases, views)
+        return _batch(inputs, masks[:, 0], masks[:, 1], self.labels[list(cases)].to(self.device))
 
     def looks(self, cases: Sequence[int]) -> list[Look]:
         """Give these cases in every view without a turn."""
         seen = torch.cat([self._masks(case) for case in cases])[:, 1].to(self.device)
         plain = [(number, view) for number, view in enumerate(self.features.views) if not view.degrees]
-        return [Look(view, self._inputs(cases, [number] * len(cases)), view.apply(seen)) for number, view in plain]
+        return [Look(view, self._whole(cases, number, view), view.apply(seen)) for number, view in plain]
 
     def on(self, device: torch.device) -> "FeatureBatches":
         """Give the same batches on another device."""
         return replace(self, device=device)
 
-    def _inputs(self, cases: Sequence[int], views: Sequence[int]) -> Inputs:
+    def _whole(self, cases: Sequence[int], number: int, view: View) -> Inputs:
+        """Give all that is looked at of cases in one view, the finer square too."""
+        inputs, fine = self._inputs(cases, [number] * len(cases)), self.photographs.fine
+        return inputs if fine is None else inputs | {FINE: unit(folded(view, fine[list(cases)]).to(self.device))}
+
+    def _inputs(self, cases: Sequence[int], views: Sequence[int]) -> dict[int, Tensor]:
         maps = self.features.maps(cases, views, self.levels)
         levels = {level: feature.to(self.device) for level, feature in maps.items()}
-        return levels if self.photographs.spots is None else levels | {SPOTS: self._seen(self._spots, cases, views)}
+        spots = self.photographs.spots
+        return levels if spots is None else levels | {SPOTS: self._seen(partial(_plane, spots), cases, views)}
 
     def _seen(self, planes: Callable[[int], Tensor], cases: Sequence[int], views: Sequence[int]) -> Tensor:
         """Stack planes of cases, each in its view."""
@@ -173,9 +200,21 @@ class FeatureBatches:
         found = (self.photographs.foreground[case], self.photographs.field_of_view[case])
         return torch.stack(found)[None].float() / 255
 
-    def _spots(self, case: int) -> Tensor:
-        spots = self.photographs.spots
-        return torch.empty(0) if spots is None else spots[case, None, None].float() / 255
+
+def folded(view: View, fine: Tensor) -> Tensor:
+    """Show folded finer squares (B, k * k, S, S) in a view without a turn."""
+    times = round(fine.shape[1] ** 0.5)
+    return pixel_unshuffle(view.apply(pixel_shuffle(fine, times)), times)
+
+
+def _plane(planes: Tensor, case: int) -> Tensor:
+    """Take the plane of a case out of (N, S, S): (1, 1, S, S), 0 to 1."""
+    return unit(planes[case, None, None])
+
+
+def unit(plane: Tensor) -> Tensor:
+    """Give floats of 0 to 1 as 32-bit floats, and what is kept in 8 bits as such."""
+    return plane.float() / 255 if plane.dtype == torch.uint8 else plane.float()
 
 
 def _batch(inputs: Inputs, foreground: Tensor, seen: Tensor, labels: Tensor) -> Batch:

@@ -13,7 +13,7 @@ import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from itertools import chain
 from pathlib import Path
 from typing import Any, TypeAlias, TypeVar
@@ -23,6 +23,7 @@ from blake3 import blake3
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
+from torch.nn.functional import avg_pool2d, pixel_shuffle, pixel_unshuffle
 
 from cvs_med.errors import DataError, Problem, reason
 from cvs_med.geometry import Geometry
@@ -33,8 +34,8 @@ from cvs_med.waiting import turn
 
 LOGGER = logging.getLogger(__name__)
 
-NAMES = ("images", "foreground", "field_of_view", "spots")
-"""Of the tensors in a file; there are spots only where they were looked for."""
+NAMES = ("images", "foreground", "field_of_view", "spots", "fine", "fine_foreground")
+"""Of the tensors in a file; the last three only where they were asked for."""
 
 _Method: TypeAlias = Callable[..., Any]
 """A kind of digest, as hashlib has them."""
@@ -56,6 +57,8 @@ class Photographs:
         case_ids: N names, in the order of the cases asked for.
         key: SHA-256 of the recipe and of all files, as a run keeps it.
         spots: (N, S, S), how much each pixel looks like a small dark spot, see `spots.find`; None if nobody looked.
+        fine: (N, k * k, S, S), what a square shows that is k times as large, see `squares.Square`; None unless asked.
+        fine_foreground: (N, k * k, S, S), the foreground of that square.
     """
 
     images: Tensor
@@ -66,10 +69,56 @@ class Photographs:
     case_ids: tuple[str, ...]
     key: str
     spots: Tensor | None = None
+    fine: Tensor | None = None
+    fine_foreground: Tensor | None = None
+
+    def reference(self, cases: Sequence[int]) -> Tensor:
+        """Give the foreground of some cases at the finest scale that there is, (n, S, S) or (n, k S, k S), 8 bits."""
+        chosen = list(cases)
+        if self.fine_foreground is None:
+            return self.foreground[chosen]
+        return pixel_shuffle(self.fine_foreground[chosen], round(self.fine_foreground.shape[1] ** 0.5))[:, 0]
+
+    def with_references(self, masks: Mapping[int, Tensor]) -> "Photographs":
+        """Give the same photographs with these foregrounds, as `reference` has them, and no others."""
+        foreground = torch.zeros_like(self.foreground)
+        fine = None if self.fine_foreground is None else torch.zeros_like(self.fine_foreground)
+        for case, mask in masks.items():
+            times = mask.shape[-1] // foreground.shape[-1]
+            foreground[case] = avg_pool2d(mask[None].float(), times)[0].round().byte()
+            if fine is not None:
+                fine[case] = pixel_unshuffle(mask[None], times)
+        return replace(self, foreground=foreground, fine_foreground=fine)
+
+
+@dataclass(frozen=True, slots=True)
+class _How:
+    """How photographs are prepared; see `transforms.prepare`."""
+
+    size: int
+    crop: Crop
+    finer: int = 0
+    fine: bool = False
+    harmonise: bool = False
+
+    @property
+    def added(self) -> dict[str, tuple[int, ...]]:
+        """Name what a finer square adds to a case, with its channels."""
+        folded = (self.finer**2,)
+        found: dict[str, tuple[int, ...]] = {"spots": ()} if self.finer else {}
+        return found | ({"fine": folded, "fine_foreground": folded} if self.finer and self.fine else {})
 
 
 def load(
-    cases: Sequence[Case], *, size: int, crop: Crop, folder: Path, workers: int, finer: int = 0
+    cases: Sequence[Case],
+    *,
+    size: int,
+    crop: Crop,
+    folder: Path,
+    workers: int,
+    finer: int = 0,
+    fine: bool = False,
+    harmonise: bool = False,
 ) -> Photographs:
     """Give all cases at working size, from the cache if it holds them.
 
@@ -83,14 +132,17 @@ def load(
         folder: where the cache lies; made if missing.
         workers: threads that decode; each holds one photograph at native size.
         finer: where to look for spots; see `squares.square`.
+        fine: keep the finer square; see `squares.square`.
+        harmonise: make all photographs alike; see `transforms.prepare`.
 
     Raises:
         DataError: files cannot be used (all of them are listed) or the cache cannot be written.
     """
-    at_once = None if crop == "disc" or finer else prepare_packed(cases, size=size)
+    how = _How(size, crop, finer, fine, harmonise)
+    at_once = None if crop == "disc" or finer or harmonise else prepare_packed(cases, size=size)
     if at_once:
-        return _photographs(cases, *at_once, key=key_of(cases, size=size, crop=crop, workers=workers))
-    contents = _contents(cases, size, crop, finer, workers, blake3)
+        return _photographs(cases, *at_once, key=_contents(cases, how, workers, hashlib.sha256))
+    contents = _contents(cases, how, workers, blake3)
     path = folder / f"photographs-{contents[:16]}.safetensors"
     with turn(path.with_suffix(".lock")):  # Another process may be decoding the same.
         if path.exists():
@@ -98,8 +150,7 @@ def load(
                 return _read(path, cases, contents, workers)
             except (SafetensorError, OSError, ValueError, KeyError, TypeError) as error:
                 LOGGER.warning("The cache %s is damaged (%s) and is made anew.", path, error)
-        key = key_of(cases, size=size, crop=crop, workers=workers, finer=finer)
-        photographs = _decode(cases, size=size, crop=crop, key=key, workers=workers, finer=finer)
+        photographs = _decode(cases, how, key=_contents(cases, how, workers, hashlib.sha256), workers=workers)
         _write(photographs, path, contents, workers)
     return photographs
 
@@ -119,31 +170,27 @@ def _photographs(
     )
 
 
-def _decode(cases: Sequence[Case], *, size: int, crop: Crop, key: str, workers: int, finer: int) -> Photographs:
-    count = len(cases)
-    images = torch.empty(count, 3, size, size, dtype=torch.uint8)
-    foreground = torch.empty(count, size, size, dtype=torch.uint8)
-    field_of_view = torch.empty(count, size, size, dtype=torch.uint8)
-    spots = torch.empty(count, size, size, dtype=torch.uint8) if finer else None
+def _decode(cases: Sequence[Case], how: _How, *, key: str, workers: int) -> Photographs:
+    channels = {"images": (3,), "foreground": (), "field_of_view": (), **how.added}
+    tensors = {
+        name: torch.empty(len(cases), *first, how.size, how.size, dtype=torch.uint8)
+        for name, first in channels.items()
+    }
 
     def fill(item: tuple[int, Case]) -> tuple[Geometry, bool]:
-        prepared = prepare(item[1], size=size, crop=crop, finer=finer)
-        images[item[0]], foreground[item[0]] = prepared.image, prepared.foreground
-        field_of_view[item[0]] = prepared.field_of_view
-        if spots is not None and prepared.spots is not None:
-            spots[item[0]] = prepared.spots
+        prepared = prepare(item[1], **asdict(how))
+        tensors["images"][item[0]] = prepared.image
+        for name in channels.keys() - {"images"}:
+            tensors[name][item[0]] = getattr(prepared, name)
         return prepared.geometry, prepared.has_mask
 
     facts = _in_parallel(fill, enumerate(cases), workers)
     return Photographs(
-        images,
-        foreground,
-        field_of_view,
+        **tensors,
         has_mask=tuple(has_mask for _, has_mask in facts),
         geometries=tuple(geometry for geometry, _ in facts),
         case_ids=tuple(case.id for case in cases),
         key=key,
-        spots=spots,
     )
 
 
@@ -158,16 +205,18 @@ def _in_parallel(function: Callable[[Item], Result], items: Iterable[Item], work
     return [future.result() for future in futures]
 
 
-def key_of(cases: Sequence[Case], *, size: int, crop: Crop, workers: int, finer: int = 0) -> str:
+def key_of(
+    cases: Sequence[Case], *, size: int, crop: Crop, workers: int, finer: int = 0, harmonise: bool = False
+) -> str:
     """Give `Photographs.key` of cases without decoding them.
 
     Raises:
         DataError: a file cannot be read.
     """
-    return _contents(cases, size, crop, finer, workers, hashlib.sha256)
+    return _contents(cases, _How(size, crop, finer, harmonise=harmonise), workers, hashlib.sha256)
 
 
-def _contents(cases: Sequence[Case], size: int, crop: Crop, finer: int, workers: int, method: _Method) -> str:
+def _contents(cases: Sequence[Case], how: _How, workers: int, method: _Method) -> str:
     """Give a digest of the recipe and of the contents of every photograph and mask."""
 
     def of_file(path: Path) -> str:
@@ -177,8 +226,9 @@ def _contents(cases: Sequence[Case], size: int, crop: Crop, finer: int, workers:
     paths = [path for path in map(_file, pictures) if path is not None]
     of_files = dict(zip(paths, _in_parallel(of_file, paths, workers), strict=True))
     digests = [_digest_of(picture, of_files) for picture in pictures]
-    recipe = {"version": RECIPE_VERSION, "size": size, "crop": crop, "ids": [case.id for case in cases]}
-    recipe |= {"finer": finer} if finer else {}
+    recipe = {"version": RECIPE_VERSION, "size": how.size, "crop": how.crop, "ids": [case.id for case in cases]}
+    # What is not asked for is left out, so that the caches of older releases hold.
+    recipe |= {name: value for name, value in asdict(how).items() if name not in recipe and value}
     return str(method(json.dumps([recipe, digests]).encode()).hexdigest())
 
 
@@ -207,8 +257,8 @@ def _file_digest(path: Path, method: _Method) -> str:
 
 
 def _tensors(photographs: Photographs) -> dict[str, Tensor]:
-    planes = photographs.images, photographs.foreground, photographs.field_of_view, photographs.spots
-    return {name: plane for name, plane in zip(NAMES, planes, strict=True) if plane is not None}
+    planes = {name: getattr(photographs, name) for name in NAMES}
+    return {name: plane for name, plane in planes.items() if plane is not None}
 
 
 def _digest(tensors: dict[str, Tensor], facts: Mapping[str, object], workers: int) -> str:

@@ -61,10 +61,16 @@ def read(path: Path, say: Callable[[str], None]) -> dict[str, Any] | None:
     return None
 
 
+def of_stage(path: Path) -> Path:
+    """Say where a training whose state is in `path` keeps that of a stage which is trained first."""
+    return _beside(path, "stage")
+
+
 def remove(path: Path) -> None:
-    """Delete the states of a training that is finished, or is to begin anew."""
-    for file in (path, _beside(path, "previous"), _beside(path, "new")):
-        file.unlink(missing_ok=True)
+    """Delete the states of a training that is finished, or is to begin anew, and of its stage."""
+    for first in (path, of_stage(path)):
+        for file in (first, _beside(first, "previous"), _beside(first, "new")):
+            file.unlink(missing_ok=True)
 
 
 def _beside(path: Path, word: str) -> Path:

@@ -22,11 +22,11 @@ from torch import multiprocessing
 from torch.multiprocessing.spawn import ProcessException, start_processes
 
 from cvs_med import training
-from cvs_med.batches import Source
+from cvs_med.batches import Lessons
 from cvs_med.errors import CvsMedError, RunError
 from cvs_med.memory import keep_memory
 from cvs_med.networks import Network
-from cvs_med.networks.heads import Head
+from cvs_med.networks.head import Head
 from cvs_med.protocol import Protocol
 from cvs_med.shares import Share
 from cvs_med.training import Epoch
@@ -42,7 +42,7 @@ class _Job:
     """What a process is told; see `training.fit`."""
 
     model: Network | Head
-    source: Source
+    source: Lessons
     cases: Sequence[int]
     protocol: Protocol
     count: int
@@ -82,7 +82,7 @@ def require(protocol: Protocol, count: int, accelerator: str) -> None:
 
 def fit(
     model: Network | Head,
-    source: Source,
+    source: Lessons,
     cases: Sequence[int],
     protocol: Protocol,
     *,

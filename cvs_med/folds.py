@@ -10,11 +10,12 @@ import torch
 from safetensors.torch import save
 from torch import Tensor
 
-from cvs_med import baselines, case_arrays, checkpoints, devices, hyperrule, smaller_batch
-from cvs_med.batches import FeatureBatches, PhotographBatches, RelabelledBatches, Source
+from cvs_med import baselines, case_arrays, checkpoints, devices, hyperrule, smaller_batch, stages
+from cvs_med.batches import FeatureBatches, Lessons, PhotographBatches, RelabelledBatches, unit
 from cvs_med.images import read_field_of_view, read_foreground
-from cvs_med.inference import Answer, predict
+from cvs_med.inference import Answer, AnsweredMap, predict
 from cvs_med.networks import Network, build_network
+from cvs_med.networks.fine import FineDecoder
 from cvs_med.networks.heads import CvsHead
 from cvs_med.precision import place
 from cvs_med.protocol import Protocol
@@ -110,14 +111,15 @@ def _train(
     seed = setup.protocol.splits.seed * 1009 + number
     network = _fresh(setup, seed)
     model = network.head if network.frozen else network
-    _calibrate(setup, network, train)
-    source = source_of(setup, network, protocol.augmentation)
+    learn = partial(fit, fabric=setup.fabric)
+    if setup.devices > 1:
+        learn = partial(devices.fit, count=setup.devices, accelerator=setup.fabric.device.type)
+    known = _stage(setup, protocol, folder, number, train, network, learn, seed)
+    _calibrate(setup, network, train, setup.photographs.foreground if known is None else known)
+    source: Lessons = source_of(setup, network, protocol.augmentation, known)
     if shares is not None:
         source = RelabelledBatches(source, shares, setup.fabric.device)
     with timed(setup.seconds, "training"):
-        learn = partial(fit, fabric=setup.fabric)
-        if setup.devices > 1:
-            learn = partial(devices.fit, count=setup.devices, accelerator=setup.fabric.device.type)
         history = learn(
             model,
             source,
@@ -131,6 +133,38 @@ def _train(
         )
     _write_history(folder / "history.csv", history)
     return network
+
+
+def _stage(
+    setup: Setup,
+    protocol: Protocol,
+    folder: Path,
+    number: int,
+    train: Sequence[int],
+    network: Network,
+    learn: stages.Learn,
+    seed: int,
+) -> Tensor | None:
+    """Train the stage of a fine decoder, if the network has one, and give the foreground that it finds."""
+    decoder = network.head.decoder if isinstance(network.head, CvsHead) else None
+    if not isinstance(decoder, FineDecoder):
+        return None
+    setup.observer.stage(f"Fold {number + 1}: learning the {setup.dataset.foreground} at a finer scale")
+    with timed(setup.seconds, "finer scale"):
+        stages.train(
+            decoder,
+            setup.photographs,
+            train,
+            protocol,
+            learn=learn,
+            device=setup.fabric.device,
+            precision=setup.precision,
+            seed=seed,
+            checkpoint=folder / checkpoints.FILE,
+            told=lambda epoch: setup.observer.counted(epoch.number + 1, epoch.epochs),
+            say=setup.observer.stage,
+        )
+        return stages.foreground(decoder, setup.photographs, train, fabric=setup.fabric, precision=setup.precision)
 
 
 def keep_model(path: Path, network: Network) -> None:
@@ -150,12 +184,16 @@ def _fresh(setup: Setup, seed: int) -> Network:
     return place(network, setup.fabric.device)
 
 
-def _calibrate(setup: Setup, network: Network, train: Sequence[int]) -> None:
-    """Standardise the linear part by the training part, in all its views, and the spots."""
+def _calibrate(setup: Setup, network: Network, train: Sequence[int], foreground: Tensor) -> None:
+    """Standardise the linear part by the training part, in all its views, and the spots outside of the foreground."""
     chosen, photographs = list(train), setup.photographs
     if isinstance(network.head, CvsHead) and network.head.spots is not None and photographs.spots is not None:
-        planes = photographs.spots[chosen, None], photographs.foreground[chosen], photographs.field_of_view[chosen]
-        network.head.spots.calibrate(*(plane.to(setup.fabric.device).float() / 255 for plane in planes))
+        planes = photographs.spots[:, None], foreground, photographs.field_of_view
+        network.head.spots.calibrate(
+            # One by one, to need little memory.
+            [unit(plane[case : case + 1].to(setup.fabric.device)) for plane in planes]
+            for case in chosen
+        )
     if not network.frozen:
         return
     means, deviations = (
@@ -165,11 +203,16 @@ def _calibrate(setup: Setup, network: Network, train: Sequence[int]) -> None:
     network.head.calibrate({level: (means[level], deviations[level]) for level in means})
 
 
-def source_of(setup: Setup, network: Network, augmentation: Augmentation) -> Source:
-    """Give what a network trains on and answers for: photographs, or features of its frozen encoder."""
+def source_of(
+    setup: Setup, network: Network, augmentation: Augmentation, known: Tensor | None = None
+) -> FeatureBatches | PhotographBatches:
+    """Give what a network trains on and answers for: photographs, or features of its frozen encoder.
+
+    `known` is the foreground that a stage has found already; see `FeatureBatches`.
+    """
     labels, device = torch.from_numpy(setup.labels), setup.fabric.device
     if network.frozen:
-        return FeatureBatches(setup.photographs, setup.features, network.head.levels, labels, device)
+        return FeatureBatches(setup.photographs, setup.features, network.head.levels, labels, device, known)
     return PhotographBatches(setup.photographs, labels, setup.classes, augmentation, device)
 
 
@@ -184,14 +227,14 @@ def _answer(
         )
         shares.append(answer.probabilities.numpy())
         if answer.map is not None:
-            rows.append(_measure(setup, number, case, answer.map.foreground))
+            rows.append(_measure(setup, number, case, answer.map))
         _write_maps(setup, folder, case, answer)
     return as_predictions(setup, number, test, np.stack(shares)), rows
 
 
-def _measure(setup: Setup, fold: int, number: int, foreground: Tensor) -> Segmentation:
+def _measure(setup: Setup, fold: int, number: int, found: AnsweredMap) -> Segmentation:
     """Compare the predicted foreground with the reference, at working and at native size, inside the field of view."""
-    photographs, case = setup.photographs, setup.cases[number]
+    photographs, case, foreground = setup.photographs, setup.cases[number], found.foreground
     seen, gold = (plane[number].numpy() >= 128 for plane in (photographs.field_of_view, photographs.foreground))
     predicted = foreground.numpy() >= 0.5
     fraction = float(predicted[seen].mean())
@@ -201,7 +244,7 @@ def _measure(setup: Setup, fold: int, number: int, foreground: Tensor) -> Segmen
     if native_gold is None:
         return Segmentation(case.id, fold, None, None, fraction, None)
     native_seen = read_field_of_view(case, shape)
-    native = geometry.to_native(foreground.numpy()) >= 0.5
+    native = geometry.to_native((foreground if found.finest is None else found.finest).numpy()) >= 0.5
     overlaps = dice(predicted, gold, seen), dice(native, native_gold, native_seen)
     return Segmentation(case.id, fold, *overlaps, fraction, float(gold[seen].mean()))
 

@@ -15,7 +15,8 @@ from cvs_med.augmentation import View
 from cvs_med.batches import Source
 from cvs_med.label_maps import evidence
 from cvs_med.networks import Network
-from cvs_med.networks.heads import CvsHead, Head
+from cvs_med.networks.head import Head
+from cvs_med.networks.heads import CvsHead
 from cvs_med.precision import computing
 from cvs_med.types import Output
 
@@ -26,14 +27,20 @@ class AnsweredMap:
 
     Attributes:
         pixels: (P + 1, S, S), probability of background and of each class at every pixel.
+        finest: (k S, k S), probability of foreground at a finer scale; None for a network without one.
     """
 
     pixels: Tensor
+    finest: Tensor | None = None
 
     @property
     def foreground(self) -> Tensor:
         """Probability of foreground, (S, S)."""
         return 1 - self.pixels[..., 0, :, :]
+
+    def of(self, number: int) -> "AnsweredMap":
+        """Take one case out of a batch."""
+        return AnsweredMap(self.pixels[number], None if self.finest is None else self.finest[number])
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -68,7 +75,7 @@ class Answer:
         seen, found = self.map, self.evidence
         return Answer(
             self.probabilities[number],
-            None if seen is None else AnsweredMap(seen.pixels[number]),
+            None if seen is None else seen.of(number),
             None if found is None else Evidence(found.shares[number], found.scores[number]),
         )
 
@@ -112,7 +119,7 @@ def conclude(heads: Sequence[Head], looks: Sequence[Look]) -> tuple[Answer, Tens
     """
     members = torch.stack([_member(head, looks, number) for number, head in enumerate(heads)], dim=1)
     pixels, shares = _average(heads, looks)
-    answered = None if pixels is None else AnsweredMap(pixels)
+    answered = None if pixels is None else AnsweredMap(pixels, _finest(looks))
     if shares is not None:
         found = Evidence(shares, shares.sum(dim=(-2, -1), dtype=torch.float64))
         return Answer(_probabilities(heads[0], found.scores), answered, found), members
@@ -139,6 +146,16 @@ def _average(heads: Sequence[Head], looks: Sequence[Look]) -> tuple[Tensor | Non
         maps += [view.undo(_mean(pixels)).cpu()] if pixels else []
         shares += [view.undo(_mean(given)).cpu()] if given else []
     return _mean(maps) if maps else None, _mean(shares) if shares else None
+
+
+def _finest(looks: Sequence[Look]) -> Tensor | None:
+    """Average the foreground at its finer scale over networks and views, as `_average` does; None without."""
+    found = [
+        view.undo(_mean([output.finest for output in outputs if output.finest is not None])).cpu()
+        for view, outputs, _ in looks
+        if outputs[0].finest is not None
+    ]
+    return _mean(found) if found else None
 
 
 def _evidence(head: CvsHead, output: Output, inside: Tensor, pixels: Tensor) -> Tensor:
@@ -171,7 +188,8 @@ def predict_foreground(
     """Answer for a batch of cases at once: where the foreground of `predict` is, without class and evidence.
 
     Returns:
-        (B, S, S), the probability of foreground, averaged over the mirrored views; zero outside the field of view.
+        (B, S, S), the probability of foreground, averaged over the mirrored views; zero outside the field of view. Of
+        networks with a finer scale (B, k S, k S).
 
     Raises:
         TypeError: the network has no map.
@@ -181,9 +199,16 @@ def predict_foreground(
         for view, output, inside in _outputs(network, source, cases, device, precision):
             if output.map_logits is None:
                 raise TypeError("Expected a network with a map.")
-            foreground = (1 - output.map_logits.float().softmax(dim=1)[:, 0]) * inside
-            found.append(view.undo(foreground).cpu())
+            finest = output.finest
+            foreground = 1 - output.map_logits.float().softmax(dim=1)[:, 0] if finest is None else finest
+            found.append(view.undo(foreground * enlarged(inside, foreground)).cpu())
     return torch.stack(found).mean(dim=0)
+
+
+def enlarged(inside: Tensor, like: Tensor) -> Tensor:
+    """Repeat the pixels of a field of view (..., S, S) until there are as many as in (..., k S, k S)."""
+    times = like.shape[-1] // inside.shape[-1]
+    return inside.repeat_interleave(times, dim=-1).repeat_interleave(times, dim=-2)
 
 
 def _mean_over_views(head: Head, logits: Tensor) -> Tensor:

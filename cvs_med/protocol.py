@@ -14,6 +14,7 @@ from cvs_med.errors import ProtocolError
 from cvs_med.protocol_errors import Fault, explain, located
 from cvs_med.protocol_sections import (
     Augmentation,
+    Fine,
     Images,
     Inner,
     Loss,
@@ -45,6 +46,7 @@ class Protocol(Section):
     within: Literal["image", "field_of_view"] = Field("field_of_view", description="pixels that give the class")
     images: Images = Images()
     network: Network = Network()
+    fine: Fine = Fine()
     augmentation: Augmentation = Augmentation()
     loss: Loss = Loss()
     training: Training = Training()
@@ -56,7 +58,9 @@ class Protocol(Section):
 
     @model_validator(mode="after")
     def _fields_agree(self) -> "Protocol":
-        faults = [*self._of_the_backbone(), *self._of_the_method(), *self._of_the_training()]
+        faults = [
+            *self._of_the_backbone(), *self._of_the_fine_decoder(), *self._of_the_method(), *self._of_the_training(),
+        ]  # fmt: skip
         if faults:
             raise located(self, faults)
         return self
@@ -73,12 +77,30 @@ class Protocol(Section):
             yield "network.output_stride", f"expected 32 with {name}, whose stride cannot be changed"
         if settings.dropout and not backbone.widening:
             yield "network.dropout", f"expected 0 with {name}: only a Wide-ResNet has dropout"
-        if self.has_map and settings.decoder == "skip" and max(*settings.levels, *settings.context, 0) > finest:
+        reads = self.has_map and settings.decoder in ("skip", "fine")
+        if reads and max(*settings.levels, *settings.context, 0) > finest:
             yield "network", f"expected levels and context of 0 to {finest} with {name}"
         if self.probe.level > finest:
             yield "probe.level", f"expected 0 to {finest} with {name}"
         if self.method == "transfer" and self.transfer.level > finest:
             yield "transfer.level", f"expected 0 to {finest} with {name}"
+
+    def _of_the_fine_decoder(self) -> Iterator[Fault]:
+        """List what a stage at a finer scale cannot do without."""
+        if self.network.decoder != "fine" or not self.has_map:
+            return
+        if self.method != "cvs":
+            yield "network.decoder", f"expected fine only with `method: cvs`, found {self.method}"
+        if self.network.trainable == "all" or not self.network.context:
+            yield "network.decoder", "expected fine only with `network.trainable: head` and a `network.context`"
+        if self.images.finer < 2:
+            yield "images.finer", "expected 2 or more with `network.decoder: fine`, which works on that square"
+        if self.augmentation.turn:
+            yield "augmentation.turn", "expected 0 with `network.decoder: fine`, whose pixels cannot be turned"
+        if self.fine.tile > self.images.size:
+            yield "fine.tile", f"expected at most images.size, {self.images.size}"
+        if self.fine.tile % 2 ** (len(self.fine.widths) - 1) or self.images.size % 2 ** (len(self.fine.widths) - 1):
+            yield "fine.widths", "expected images.size and fine.tile that can be halved once for each width but one"
 
     def _of_the_method(self) -> Iterator[Fault]:
         """List what this method cannot use or cannot do without."""
@@ -120,6 +142,11 @@ class Protocol(Section):
                 f"expected at least 2 where the coarsest map of {self.images.size} pixels is a single cell: batch norm "
                 "has no variance of one value"
             )
+
+    @property
+    def preparation(self) -> dict[str, Any]:
+        """How photographs are prepared; see `cache.load`."""
+        return {**self.images.model_dump(), "fine": self.has_map and self.network.decoder == "fine"}
 
     @property
     def has_map(self) -> bool:

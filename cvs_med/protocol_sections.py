@@ -24,6 +24,9 @@ class Images(Section):
     crop: Literal["field_of_view", "disc", "none"] = Field(
         "field_of_view", description="what is kept of the photograph; disc: a square around the optic disc of a fundus"
     )
+    harmonise: bool = Field(
+        False, description="make colours and compression of all photographs alike first, so that they tell no class"
+    )
     finer: int = Field(
         0, ge=0, le=8,
         description="where small dark spots are looked for, as further evidence of `method: cvs`: in a square so many "
@@ -40,10 +43,13 @@ class Network(Section):
     trainable: Literal["all", "head"] = Field("head", description="head: the encoder stays as it was loaded")
     output_stride: Literal[8, 16, 32] = Field(32, description="of a ResNet or DenseNet; others have their own")
     dropout: float = Field(0, ge=0, lt=1, description="of a Wide-ResNet's blocks")
-    decoder: Literal["skip", "deeplab", "transposed"] = "skip"
+    decoder: Literal["skip", "deeplab", "transposed", "fine"] = Field(
+        "skip", description="fine: a small network on the square of images.finer finds the foreground, and is trained "
+        "first; see the section fine",
+    )  # fmt: skip
     width: int = Field(24, ge=4, le=512, description="channels of the skip decoder")
     levels: tuple[Level, ...] = Field((0, 1, 2), min_length=1, description="encoder levels the skip decoder reads")
-    context: tuple[Level, ...] = Field((), description="levels added linearly to the map logits of the skip decoder")
+    context: tuple[Level, ...] = Field((), description="levels of a linear part that tells the class (skip, fine)")
 
     @model_validator(mode="after")
     def _levels_are_sorted(self) -> "Network":
@@ -51,6 +57,18 @@ class Network(Section):
             if list(getattr(self, name)) != sorted(set(getattr(self, name))):
                 raise ValueError(f"{name}: expected each level once, from fine to coarse")
         return self
+
+
+class Fine(Section):
+    """The network of `network.decoder: fine`, and its training, by tiles of the training part's photographs."""
+
+    widths: tuple[Annotated[int, Field(ge=4, le=256)], ...] = Field(
+        (24, 48, 64), min_length=1, max_length=5, description="channels at the square's resolution, at half of it ..."
+    )
+    steps: int = Field(2100, ge=1, description="optimiser steps")
+    batch_size: BatchSize = Field(1, description="tiles of a step")
+    tile: int = Field(96, ge=16, description="side of a tile in pixels of the square, at most its side")
+    learning_rate: float = Field(0.003, gt=0, description="of AdamW, in one cycle")
 
 
 class Augmentation(Section):

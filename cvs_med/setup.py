@@ -170,7 +170,7 @@ def assemble(
     observer.stage("Reading the photographs")
     with timed(seconds, "photographs"):
         photographs = cache.load(
-            cases, **protocol.images.model_dump(), folder=machine.cache_dir, workers=machine.workers
+            cases, **protocol.preparation, folder=machine.cache_dir, workers=machine.workers
         )
     fabric = Fabric(accelerator=machine.accelerator, devices=1)
     precision = choose(protocol.training.precision, fabric.device)

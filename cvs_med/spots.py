@@ -10,12 +10,10 @@ where the vessels are is for a network's map to say; see `networks.spots`.
 from typing import Final
 
 import numpy as np
-import numpy.typing as npt
-from PIL import Image
 from scipy.ndimage import binary_erosion, gaussian_filter
-from skimage.feature import hessian_matrix, hessian_matrix_eigvals
 
 from cvs_med.images import Mask
+from cvs_med.levelling import Plane
 from cvs_med.types import Array
 
 UNIT: Final = 1 / 64
@@ -24,57 +22,34 @@ UNIT: Final = 1 / 64
 _WIDTH: Final = 0.0015
 """Standard deviation of the smoothing, as a share of the side: about 20 micrometres of a field of 45 degrees."""
 
-_LIGHT: Final = 0.015
-"""Standard deviation, as a share of the side, of what is even lighting and is taken off."""
-
-_CONTRAST: Final = 0.036
-"""Standard deviation, as a share of the side, over which the contrast is made even."""
-
 _RIM: Final = 0.018
 """Width of the rim of the field of view that is left out, as a share of the side."""
 
-Plane = npt.NDArray[np.float32]
 
-
-def find(fine: Array, seen: Mask) -> Array:
+def find(brightness: Plane, seen: Mask) -> Array:
     """Measure how much every pixel of a square looks like a small dark spot.
 
     Args:
-        fine: (F, F, 3), the photograph as a square; F is a multiple of S.
+        brightness: (F, F), see `levelling.level`; F is a multiple of S.
         seen: (S, S), true where the patient is seen, of the same square.
 
     Returns:
         (S, S), the strongest spot within each pixel, in steps of `UNIT`; zero on the rim and outside.
     """
-    size, side = len(seen), len(fine)
-    level = _levelled(fine[..., 1].astype(np.float32), seen)
+    size, side = len(seen), len(brightness)
     # Derivatives of the smoothed brightness, in units of the smoothing, so that the strength knows no pixel.
     deviation = max(1.0, _WIDTH * side)
-    hessian = hessian_matrix(level, sigma=deviation, use_gaussian_derivatives=True)  # type: ignore[no-untyped-call] # scikit-image lacks types
-    smaller = hessian_matrix_eigvals(hessian)[1] * deviation**2  # type: ignore[no-untyped-call] # see above
+    smaller = _smaller_curvature(brightness, deviation) * deviation**2
     strongest = smaller.reshape(size, side // size, size, side // size).max(axis=(1, 3))
     inner = binary_erosion(seen, iterations=max(1, round(_RIM * size)))
     return np.asarray(np.rint(np.clip(strongest / UNIT, 0, 255)) * inner, dtype=np.uint8)
 
 
-def _levelled(light: Plane, seen: Mask) -> Plane:
-    """Make lighting and contrast of (F, F) even within the field of view: brightness in local standard deviations."""
-    size, side = len(seen), len(light)
-    coarse = _resized(light, size)
-    middle = _smoothed(coarse, seen, _LIGHT * size)
-    squares = _resized(np.square(light - _resized(middle, side)), size)
-    spread = np.sqrt(np.maximum(_smoothed(squares, seen, _CONTRAST * size), 1))
-    return (light - _resized(middle, side)) / _resized(spread, side)
+def _smaller_curvature(plane: Plane, deviation: float) -> Plane:
+    """Give the smaller eigenvalue of the Hessian of a smoothed plane (F, F): of (a, b; b, c), m - sqrt(d^2 + b^2).
 
-
-def _smoothed(plane: Plane, seen: Mask, deviation: float) -> Plane:
-    """Smooth what is seen without what lies beyond."""
-    weight = gaussian_filter(seen.astype(np.float32), deviation)
-    smoothed: Plane = gaussian_filter(plane * seen, deviation) / np.maximum(weight, 0.01)
-    return smoothed
-
-
-def _resized(plane: Plane, side: int) -> Plane:
-    """Resize a square: by area when shrinking, bilinear when enlarging."""
-    method = Image.Resampling.BOX if side < len(plane) else Image.Resampling.BILINEAR
-    return np.asarray(Image.fromarray(plane).resize((side, side), method))
+    Here m is the mean of a and c, and d half their difference.
+    """
+    down, across, mixed = (gaussian_filter(plane, deviation, order=order) for order in ((2, 0), (0, 2), (1, 1)))
+    smaller: Plane = (down + across) / 2 - np.hypot((down - across) / 2, mixed)
+    return smaller

@@ -6,13 +6,13 @@ floats first) 0.40 s and 470 MB. Its box filter is the area average that a vesse
 """
 
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal, TypeAlias
 
 import numpy as np
 from PIL import Image
 
-from cvs_med import spots
+from cvs_med import levelling, spots
 from cvs_med.disc import surroundings
 from cvs_med.geometry import Geometry, around
 from cvs_med.images import Mask
@@ -31,6 +31,9 @@ class Square:
         field_of_view: (S, S), 255 where the patient is seen and 0 elsewhere.
         geometry: the way back.
         spots: (S, S), how much each pixel looks like a small dark spot, see `spots.find`; None if nobody looked.
+        fine: (k * k, S, S), the levelled brightness of the square that is k times as large, folded, see `levelling`;
+            None if nobody asked.
+        fine_foreground: (k * k, S, S), `foreground` of that square.
     """
 
     image: Array
@@ -38,6 +41,8 @@ class Square:
     field_of_view: Array
     geometry: Geometry
     spots: Array | None = None
+    fine: Array | None = None
+    fine_foreground: Array | None = None
 
     @property
     def inside(self) -> Mask:
@@ -46,11 +51,14 @@ class Square:
 
     @property
     def planes(self) -> Array:
-        """What a network looks at: the image, (3, S, S), or with the spots behind it (4, S, S)."""
-        return self.image if self.spots is None else np.concatenate([self.image, self.spots[None]])
+        """What a network looks at: the image (3, S, S), behind it spots (1, S, S) and `fine` (k * k, S, S) if any."""
+        spotted = [] if self.spots is None else [self.spots[None]]
+        return np.concatenate([self.image, *spotted, *([] if self.fine is None else [self.fine])])
 
 
-def square(pixels: Array, view: Mask, mask: Mask | None, *, size: int, crop: Crop, finer: int = 0) -> Square:
+def square(
+    pixels: Array, view: Mask, mask: Mask | None, *, size: int, crop: Crop, finer: int = 0, fine: bool = False
+) -> Square:
     """Crop, pad and resize what was decoded; see `transforms.prepare`.
 
     Args:
@@ -59,7 +67,8 @@ def square(pixels: Array, view: Mask, mask: Mask | None, *, size: int, crop: Cro
         mask: (H, W) foreground, if known.
         size: side S of the result in pixels.
         crop: what to keep of the photograph.
-        finer: side of the square in which spots are looked for, in multiples of `size`; 0 looks for none.
+        finer: side k of a finer square in which spots are looked for, in multiples of `size`; 0 looks for none.
+        fine: keep that square's brightness and foreground too.
     """
     kept = _kept(pixels, view, crop)
     geometry = around(kept, size)
@@ -68,13 +77,27 @@ def square(pixels: Array, view: Mask, mask: Mask | None, *, size: int, crop: Cro
         seen = _resize(view, geometry) >= 128
         foreground = np.zeros(seen.shape, np.uint8) if mask is None else _resize(mask, geometry)
         image = resized.result() * seen[..., None]
-    return Square(
+    found = Square(
         image=np.ascontiguousarray(image.transpose(2, 0, 1)),
         foreground=foreground * seen.astype(np.uint8),
         field_of_view=seen * np.uint8(255),
         geometry=geometry,
-        spots=spots.find(_resize(pixels, around(kept, finer * size)), seen) if finer else None,
     )
+    return _with_finer(found, pixels, mask, around(kept, finer * size), fine=fine) if finer else found
+
+
+def _with_finer(found: Square, pixels: Array, mask: Mask | None, geometry: Geometry, *, fine: bool) -> Square:
+    """Add what a finer square shows."""
+    seen = found.inside
+    brightness = levelling.level(_resize(pixels, geometry), seen)
+    spotted = replace(found, spots=spots.find(brightness, seen))
+    if not fine:
+        return spotted
+    times = geometry.size // len(seen)
+    foreground = np.zeros((times * times, *seen.shape), np.uint8)
+    if mask is not None:
+        foreground = levelling.fold(_resize(mask, geometry), times) * seen
+    return replace(spotted, fine=levelling.kept(brightness, seen), fine_foreground=foreground)
 
 
 def _kept(pixels: Array, view: Mask, crop: Crop) -> Mask:

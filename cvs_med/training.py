@@ -13,10 +13,10 @@ from torch import Generator, Tensor, nn
 from torch.optim import SGD, AdamW, Optimizer
 
 from cvs_med import checkpoints, hyperrule, losses
-from cvs_med.batches import Batch, Source
+from cvs_med.batches import Batch, Lessons
 from cvs_med.errors import DataError, Problem, RunError
 from cvs_med.networks import Network
-from cvs_med.networks.heads import Head
+from cvs_med.networks.head import Head
 from cvs_med.precision import computing, place
 from cvs_med.protocol import Protocol
 from cvs_med.protocol_sections import Training
@@ -39,7 +39,7 @@ class Epoch:
 
 def fit(
     model: Network | Head,
-    source: Source,
+    source: Lessons,
     cases: Sequence[int],
     protocol: Protocol,
     *,

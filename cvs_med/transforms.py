@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import interpolate
 
+from cvs_med import harmonising
 from cvs_med.errors import DataError, Problem
 from cvs_med.geometry import Geometry
 from cvs_med.images import read_field_of_view, read_foreground, read_image
@@ -30,6 +31,8 @@ class Prepared:
         geometry: the way back.
         has_mask: whether the case has a foreground mask.
         spots: (S, S), see `spots.find`; None if nobody looked.
+        fine: (k * k, S, S), see `squares.Square`; None if nobody asked.
+        fine_foreground: (k * k, S, S), see `squares.Square`.
     """
 
     image: Tensor
@@ -38,9 +41,13 @@ class Prepared:
     geometry: Geometry
     has_mask: bool
     spots: Tensor | None
+    fine: Tensor | None
+    fine_foreground: Tensor | None
 
 
-def prepare(case: Case, *, size: int, crop: Crop, finer: int = 0) -> Prepared:
+def prepare(
+    case: Case, *, size: int, crop: Crop, finer: int = 0, fine: bool = False, harmonise: bool = False
+) -> Prepared:
     """Read a case, crop it, pad it to a square with zeros and resize it.
 
     Args:
@@ -49,6 +56,8 @@ def prepare(case: Case, *, size: int, crop: Crop, finer: int = 0) -> Prepared:
         crop: "field_of_view" cuts the bounding box of the field of view out, "disc" a square around the optic disc,
             see `disc.locate`; "none" keeps the whole photograph.
         finer: where to look for spots; see `squares.square`.
+        fine: keep the finer square; see `squares.square`.
+        harmonise: make colours and compression those of any other photograph first; see `harmonising.harmonise`.
 
     Raises:
         DataError: a file cannot be read, a mask has another size than its photograph or is empty.
@@ -57,13 +66,16 @@ def prepare(case: Case, *, size: int, crop: Crop, finer: int = 0) -> Prepared:
     shape = pixels.shape[0], pixels.shape[1]
     view = read_field_of_view(case, shape, pixels)
     mask = read_foreground(case, shape)
-    return _prepared(square(pixels, view, mask, size=size, crop=crop, finer=finer), has_mask=mask is not None)
+    pixels = harmonising.harmonise(pixels, view) if harmonise else pixels
+    found = square(pixels, view, mask, size=size, crop=crop, finer=finer, fine=fine)
+    return _prepared(found, has_mask=mask is not None)
 
 
 def _prepared(found: Square, *, has_mask: bool) -> Prepared:
     image, foreground, view = map(torch.from_numpy, (found.image, found.foreground, found.field_of_view))
-    spots = None if found.spots is None else torch.from_numpy(found.spots)
-    return Prepared(image, foreground, view, found.geometry, has_mask, spots)
+    finer = (found.spots, found.fine, found.fine_foreground)
+    added = [None if plane is None else torch.from_numpy(plane) for plane in finer]
+    return Prepared(image, foreground, view, found.geometry, has_mask, *added)
 
 
 def prepare_packed(cases: Sequence[Case], *, size: int) -> tuple[Tensor, Tensor, Geometry] | None:

@@ -134,11 +134,14 @@ class Output(NamedTuple):
         map_logits: (B, P + 1, H, W), or None for a network without a map.
         spots: (B, P, H, W), every pixel's share of the class logits as part of a small dark spot, beside what follows
             from the map; None for a network that does not look at spots.
+        finest: (B, k H, k W), the probability of foreground at a finer scale, whose means over k x k pixels are those
+            of the map; None for a network without such a scale.
     """
 
     class_logits: "Tensor"
     map_logits: "Tensor | None"
     spots: "Tensor | None" = None
+    finest: "Tensor | None" = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,14 +18,14 @@ FLOORS = (
         "strict_yaml", "waiting", "memory",
     },
     {
-        "label_maps", "losses", "squares", "decoding", "images", "geometry", "disc", "spots", "download", "datasets",
-        "splits", "transforms", "augmentation", "duplicates", "hyperrule", "networks", "statistics", "precision",
+        "label_maps", "losses", "squares", "decoding", "images", "geometry", "disc", "spots", "levelling", "harmonising", "download",
+        "datasets", "splits", "transforms", "augmentation", "duplicates", "hyperrule", "networks", "statistics", "precision",
         "shares",
     },
     {
         "cache", "case_arrays", "checkpoints", "tables", "batches", "features", "embedding", "training", "inference",
         "decisions", "evaluation", "baselines", "environment", "reported", "run_folder", "smaller_batch", "sweep_plan",
-        "sweep_table", "audit", "devices", "observers",
+        "sweep_table", "audit", "devices", "observers", "tiles", "stages",
     },
     {
         "setup", "pooling", "folds", "answering", "experiment", "propagation", "comparison", "sweep", "sweep_data",

@@ -5,7 +5,7 @@ import numpy.typing as npt
 import pytest
 from scipy.ndimage import gaussian_filter
 
-from cvs_med import spots
+from cvs_med import levelling, spots
 
 SIZE, FINER = 128, 4
 SIDE = SIZE * FINER
@@ -35,7 +35,8 @@ def seen() -> npt.NDArray[np.bool_]:
 def found(light: Plane) -> npt.NDArray[np.float64]:
     inside = np.repeat(np.repeat(seen(), FINER, axis=0), FINER, axis=1)
     fine = (np.clip(light, 0, 255) * inside).astype(np.uint8)
-    return spots.find(np.stack([fine] * 3, axis=2), seen()).astype(np.float64) * spots.UNIT
+    brightness = levelling.level(np.stack([fine] * 3, axis=2), seen())
+    return spots.find(brightness, seen()).astype(np.float64) * spots.UNIT
 
 
 def test_a_small_dark_spot_is_the_strongest_of_all() -> None:

@@ -77,7 +77,8 @@ def _metadata(networks: Ensemble) -> dict[str, Any]:
     recipe, has_map = networks.recipe, "map" in Together(networks).names
     classes = list(recipe.class_names)
     channels = ["background", *classes] if has_map else classes
-    planes = ["red", "green", "blue", *(["spots"] if recipe.finer else []), "field of view"]
+    finer = [f"finer square, part {number + 1}" for number in range(recipe.finer**2 if recipe.fine else 0)]
+    planes = ["red", "green", "blue", *(["spots"] if recipe.finer else []), *finer, "field of view"]
     image = {"type": "image", "format": "rgb", "modality": "n/a", "num_channels": len(planes)}
     prediction = {"type": "probabilities", "format": "segmentation" if has_map else "classification"}
     common = {
@@ -135,7 +136,7 @@ class Mapped(nn.Module):
         self.together = Together(networks)
 
     def forward(self, image: Tensor) -> Tensor:
-        """Answer for (B, 4, S, S), RGB and field of view from 0 to 1; with spots between them (B, 5, S, S).
+        """Answer for (B, 4 or more, S, S), 0 to 1: RGB, what else is looked at, and the field of view.
 
         Returns:
             Probabilities of background and classes (B, P + 1, S, S); of a method without a map, of classes (B, P).

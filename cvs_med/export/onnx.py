@@ -67,9 +67,7 @@ def write(ensemble: Ensemble, gates: Gates, out: Path, *, run: Path) -> Exported
     together = Together(ensemble).eval().to(memory_format=torch.contiguous_format)  # type: ignore[call-overload] # torch's types lack it
     beside = gate_file.content(gates)
     content = _convert(together, ensemble, beside)
-    # What a run keeps of a photograph are its colours alone.
-    kept = None if ensemble.recipe.finer else _photographs(run)
-    difference = _compare(together, content, kept or _picture(ensemble.recipe, 3))
+    difference = _compare(together, content, _photographs(run, ensemble.recipe) or _picture(ensemble.recipe, 3))
     if not difference <= TOLERANCE:
         raise CvsMedError(
             f"Expected onnxruntime within {TOLERANCE:g} of PyTorch, found {difference:.2g}. Nothing was written; "
@@ -120,12 +118,14 @@ def _metadata(ensemble: Ensemble, gates: bytes) -> dict[str, str]:
         served.GATES: hashlib.sha256(gates).hexdigest(),
         "class_names": json.dumps(recipe.class_names, ensure_ascii=False),
         "networks": f"{len(ensemble.networks)}, averaged",
-        "images": f"(batch, {_planes(recipe)}, {size}, {size}), RGB from 0 to 1, zero outside the field of view; the "
+        "images": f"(batch, {recipe.planes}, {size}, {size}), RGB from 0 to 1, zero outside the field of view; the "
         "encoder's mean and deviation are taken off inside the model. The photograph is "
         + _CROPS[recipe.crop]
         + "padded with zeros to a square and resized by area."
         + (f" The fourth plane is what cvs_med.spots finds in a square {recipe.finer} times as large, over 255."
-           if recipe.finer else ""),
+           if recipe.finer else "")
+        + (f" The {recipe.finer**2} planes after it are what cvs_med.levelling keeps of that square, over 255."
+           if recipe.fine else ""),
         "inside": f"(batch, {size}, {size}), 1 inside the field of view and 0 outside.",
         "views": f"{views}, mirrored and averaged inside the model.",
         "use": "For research; not a medical device.",
@@ -152,24 +152,23 @@ def _compare(together: Together, content: bytes, pictures: tuple[Tensor, Tensor]
     )
 
 
-def _photographs(run: Path) -> tuple[Tensor, Tensor] | None:
-    """Read three photographs of the run's first folds, with their fields of view; None if it keeps none."""
+def _photographs(run: Path, recipe: Recipe) -> tuple[Tensor, Tensor] | None:
+    """Read three photographs of the run's first folds, with their fields of view; None if it keeps none.
+
+    It keeps their colours alone: what else is looked at is drawn.
+    """
     samples = [gate_file.sample(path) for path in sorted(run.glob("fold-*/maps/*.npz"))[:3]]
     if not samples:
         return None
     images, views = (torch.from_numpy(np.stack(planes)).float() / 255 for planes in zip(*samples, strict=True))
-    return images, views
-
-
-def _planes(recipe: Recipe) -> int:
-    """Count the planes of what the networks look at: red, green, blue, and spots if they are looked for."""
-    return 4 if recipe.finer else 3
+    drawn, _ = _picture(recipe, len(images))
+    return torch.cat([images, drawn[:, 3:]], dim=1), views
 
 
 def _picture(recipe: Recipe, count: int) -> tuple[Tensor, Tensor]:
-    """Draw smooth random pictures (count, 3 or 4, S, S) in a round field of view (count, S, S)."""
+    """Draw smooth random pictures (count, 3 or more, S, S) in a round field of view (count, S, S)."""
     size, generator = recipe.size, torch.Generator().manual_seed(0)
-    coarse = torch.rand(count, _planes(recipe), 8, 8, generator=generator)
+    coarse = torch.rand(count, recipe.planes, 8, 8, generator=generator)
     axis = torch.linspace(-1, 1, size)
     inside = ((axis[:, None].square() + axis.square()) < 0.95).float().expand(count, -1, -1).contiguous()
     images = interpolate(coarse, size=(size, size), mode="bilinear") * inside[:, None]

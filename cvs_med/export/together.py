@@ -8,8 +8,9 @@ from torch import Tensor, nn
 
 from cvs_med.augmentation import flips
 from cvs_med.networks import Network, abreast
+from cvs_med.networks.fine import FineDecoder
 from cvs_med.networks.heads import CvsHead
-from cvs_med.prediction.ensemble import Ensemble, decide, pooled, run
+from cvs_med.prediction.ensemble import Ensemble, decide, pooled, run, seen_by
 
 
 class Together(nn.Module):
@@ -23,15 +24,16 @@ class Together(nn.Module):
         self.views, self.level = flips(ensemble.protocol.augmentation), ensemble.protocol.probe.level
 
     def forward(self, images: Tensor, inside: Tensor) -> tuple[Tensor, ...]:
-        """Answer for images (B, 3, S, S), RGB in 0 to 1 (with spots (B, 4, S, S)), and their field of view (B, S, S).
+        """Answer for images (B, 3 or more, S, S), see `Recipe.planes`, 0 to 1, and their field of view (B, S, S).
 
         Returns:
             What `names` says, 32-bit floats: probabilities (B, P), those of each network (B, K, P), what the gates look
             at (B, 2 C); with a map its probabilities (B, P + 1, S, S); with evidence the shares (B, P, S, S) and the
-            scores (B, P) that they sum to.
+            scores (B, P) that they sum to; with a finer scale the foreground's probability there (B, k S, k S).
         """
         networks = cast(Sequence[Network], self.networks)
-        looked, seen = (torch.cat([view.apply(planes) for view in self.views]) for planes in (images, inside))
+        looked = torch.cat([seen_by(view, images) for view in self.views])
+        seen = torch.cat([view.apply(inside) for view in self.views])
         outputs, features = run(networks, looked, seen, self.heads)
         answer, members = decide(networks, outputs, self.views, seen)
         count = images.shape[0]  # Not len(), which would make it a number.
@@ -39,6 +41,7 @@ class Together(nn.Module):
         found = [answer.probabilities, members, pooled(plain, inside, self.level)]
         found += [] if answer.map is None else [answer.map.pixels]
         found += [] if answer.evidence is None else [answer.evidence.shares, answer.evidence.scores]
+        found += [] if answer.map is None or answer.map.finest is None else [answer.map.finest]
         return tuple(tensor.float() for tensor in found)
 
     @property
@@ -47,4 +50,6 @@ class Together(nn.Module):
         head = self.networks[0].head
         has_evidence = isinstance(head, CvsHead)
         has_map = ["map"] if has_evidence or hasattr(head, "decoder") else []
-        return ["probabilities", "members", "pooled", *has_map, *(["evidence", "scores"] if has_evidence else [])]
+        is_fine = isinstance(head, CvsHead) and isinstance(head.decoder, FineDecoder)
+        more = [*(["evidence", "scores"] if has_evidence else []), *(["finest"] if is_fine else [])]
+        return ["probabilities", "members", "pooled", *has_map, *more]

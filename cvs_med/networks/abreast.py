@@ -11,7 +11,8 @@ from torch import Tensor, nn
 from torch.nn.functional import batch_norm, conv2d
 
 from cvs_med.networks.decoders import SkipDecoder
-from cvs_med.networks.heads import CvsHead, Head
+from cvs_med.networks.head import Head
+from cvs_med.networks.heads import CvsHead
 from cvs_med.types import Output
 
 Way: TypeAlias = Callable[[Sequence[Head], Mapping[int, Tensor], Tensor], list[Output]]
@@ -32,7 +33,7 @@ def outputs(heads: Sequence[Head], features: Mapping[int, Tensor], inside: Tenso
     levels = [_narrowed([each.narrow[number] for each in decoders], features[level])
               for number, level in enumerate(decoders[0].fine)]  # fmt: skip
     decoded = [
-        decoder.mixed([each[number] for each in levels], [part(features[level]) for level, part in decoder.linear()])
+        decoder.mixed([each[number] for each in levels], decoder.context.classes(features))
         for number, decoder in enumerate(decoders)
     ]
     return [head.answer(head.enlarged(found), features, inside) for head, found in zip(alike, decoded, strict=True)]

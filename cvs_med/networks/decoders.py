@@ -1,19 +1,16 @@
 """A decoder with skip connections that can follow a vessel one or two pixels wide."""
 
 from collections.abc import Mapping, Sequence
-from typing import TypeAlias
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import conv2d, interpolate
+from torch.nn.functional import interpolate
 
+from cvs_med.networks.context import Contextual
 from cvs_med.networks.deeplab import DeepLabHead
 
-Pooled: TypeAlias = tuple[Tensor, Tensor]
-"""Of one level, for n photographs: mean and standard deviation over the field of view, (n, C) each."""
 
-
-class SkipDecoder(nn.Module):
+class SkipDecoder(Contextual):
     """From coarse to fine: each level is narrowed, added to the enlarged coarser one, and mixed by a 3x3 convolution.
 
     With a `context` the work is divided, since few images teach a decoder where vessels are but let it learn classes by
@@ -34,31 +31,17 @@ class SkipDecoder(nn.Module):
             levels: levels to read, from fine to coarse; the answer has the resolution of the first.
             context: levels of the linear part; none lets the decoder give all maps.
         """
-        super().__init__()
+        super().__init__(channels, out_channels - 1, context)
         self.fine = tuple(levels)
         self.levels = tuple(sorted({*levels, *context}))
         self.narrow = nn.ModuleList(_unit(channels[level], width, kernel=1) for level in levels)
         self.mix = nn.ModuleList(_unit(width, width, kernel=3) for _ in levels)
         self.out = nn.Conv2d(width, 2 if context else out_channels, 1)
-        sources = 2 * sum(channels[level] for level in context)
-        self.context = nn.ModuleDict(
-            {str(level): LinearLevel(channels[level], out_channels - 1, sources) for level in context}
-        )
-
-    def calibrate(self, pooled: Mapping[int, Pooled]) -> None:
-        """Fit the standardisation of the linear part.
-
-        Args:
-            pooled: for each level the mean features over the field of view and their deviations, (n, C) each: of the
-                training photographs only.
-        """
-        for level, part in self.linear():
-            part.calibrate(*pooled[level])
 
     def forward(self, features: Mapping[int, Tensor]) -> Tensor:
         """Decode levels (B, C, h, w) to map logits (B, out_channels, H, W) at the resolution of the finest."""
         narrowed = [narrow(features[level]) for level, narrow in zip(self.fine, self.narrow, strict=True)]
-        return self.mixed(narrowed, [part(features[level]) for level, part in self.linear()])
+        return self.mixed(narrowed, self.context.classes(features))
 
     def mixed(self, narrowed: Sequence[Tensor], classes: Sequence[Tensor]) -> Tensor:
         """Go on from narrowed levels (B, width, h, w), from fine to coarse, and what the linear part gave for each."""
@@ -70,10 +53,6 @@ class SkipDecoder(nn.Module):
             return logits
         added = torch.stack([_enlarge(found, logits) for found in classes]).sum(dim=0)
         return torch.cat([logits[:, :1], logits[:, 1:] + added], dim=1)
-
-    def linear(self) -> list[tuple[int, "LinearLevel"]]:
-        """List the linear part's levels, with their numbers."""
-        return [(int(level), part) for level, part in self.context.items() if isinstance(part, LinearLevel)]
 
 
 class CoarseDecoder(nn.Module):
@@ -89,50 +68,6 @@ class CoarseDecoder(nn.Module):
         """Decode the coarsest level (B, C, h, w) to map logits (B, out_channels, h, w)."""
         logits: Tensor = self.classifier(features[self.levels[0]])
         return logits
-
-
-class LinearLevel(nn.Module):
-    """A 1x1 projection of standardised features and of their standardised squares."""
-
-    mean: Tensor
-    scale: Tensor
-    square_mean: Tensor
-    square_scale: Tensor
-
-    def __init__(self, channels: int, out_channels: int, sources: int) -> None:
-        """Start at zero; `sources` channels and squares in all share the linear part."""
-        super().__init__()
-        self.weight = nn.Parameter(torch.zeros(out_channels, channels))
-        self.square_weight = nn.Parameter(torch.zeros(out_channels, channels))
-        self.bias = nn.Parameter(torch.zeros(out_channels))
-        self.sources = sources
-        for name in ("mean", "square_mean"):
-            self.register_buffer(name, torch.zeros(channels))
-        for name in ("scale", "square_scale"):
-            self.register_buffer(name, torch.ones(channels))
-
-    def calibrate(self, means: Tensor, deviations: Tensor) -> None:
-        """Take mean and deviation over photographs (n, C) rather than pixels: classes differ by photograph.
-
-        Args:
-            means: mean of each photograph.
-            deviations: standard deviation within each photograph; with the mean it gives the mean square around
-                the mean of all photographs.
-        """
-        squares = deviations.square() + (means - means.mean(dim=0)).square()
-        for name, values in (("", means), ("square_", squares)):
-            getattr(self, f"{name}mean").copy_(values.mean(dim=0))
-            # Dividing by the root of the number of channels keeps the sum of squares near one, so that one learning
-            # rate fits any encoder.
-            getattr(self, f"{name}scale").copy_(1 / ((values.std(dim=0) + 1e-5) * self.sources**0.5))
-
-    def forward(self, x: Tensor) -> Tensor:
-        """Project (B, C, h, w) to (B, out_channels, h, w)."""
-        centred = x - self.mean[:, None, None]  # The mean has 32 bits, so the difference has.
-        squares = centred.square().sub_(self.square_mean[:, None, None])
-        kernels = self.weight * self.scale, self.square_weight * self.square_scale
-        of_values, of_squares = (kernel[:, :, None, None] for kernel in kernels)
-        return conv2d(centred, of_values, self.bias) + conv2d(squares, of_squares)
 
 
 def _unit(inputs: int, outputs: int, *, kernel: int) -> nn.Sequential:

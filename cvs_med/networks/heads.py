@@ -1,6 +1,5 @@
 """The heads: a method is a head and a loss. Each turns an encoder's levels into an `Output`."""
 
-from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from typing import TypeAlias
 
@@ -8,33 +7,15 @@ from torch import Tensor, nn
 from torch.nn.functional import interpolate, relu
 
 from cvs_med.label_maps import Q, class_logits
-from cvs_med.networks.decoders import CoarseDecoder, Pooled, SkipDecoder
+from cvs_med.networks.context import Contextual, Pooled
+from cvs_med.networks.decoders import CoarseDecoder, SkipDecoder
+from cvs_med.networks.fine import FINE, FOREGROUND, FineDecoder
+from cvs_med.networks.head import Head
 from cvs_med.networks.spots import SPOTS, SpotEvidence
 from cvs_med.networks.transposed import TransposedDecoder
 from cvs_med.types import Output
 
-Decoder: TypeAlias = SkipDecoder | CoarseDecoder | TransposedDecoder
-
-
-class Head(nn.Module, ABC):
-    """What follows the encoder.
-
-    Attributes:
-        levels: the encoder's levels that it reads.
-    """
-
-    levels: tuple[int, ...]
-
-    @abstractmethod
-    def forward(self, features: Mapping[int, Tensor], inside: Tensor) -> Output:
-        """Answer for levels (B, C, h, w); `inside` (B, H, W) is the field of view."""
-
-    def calibrate(self, pooled: Mapping[int, Pooled]) -> None:
-        """Fit what is standardised by photographs, if anything is; see `SkipDecoder.calibrate`."""
-
-    def linear_parameters(self) -> list[nn.Parameter]:
-        """List the weights of a decoder's linear part, if there is one."""
-        return []
+Decoder: TypeAlias = SkipDecoder | CoarseDecoder | TransposedDecoder | FineDecoder
 
 
 class MapHead(Head):
@@ -52,16 +33,18 @@ class MapHead(Head):
 
     def enlarged(self, decoded: Tensor) -> Tensor:
         """Enlarge what the decoder gave to the map's side."""
+        if decoded.shape[-1] == self.size:
+            return decoded.float()
         return interpolate(decoded.float(), size=(self.size, self.size), mode="bilinear")
 
     def calibrate(self, pooled: Mapping[int, Pooled]) -> None:
-        """Fit the standardisation of the decoder's linear part, if it has one; see `SkipDecoder.calibrate`."""
-        if isinstance(self.decoder, SkipDecoder):
+        """Fit the standardisation of the decoder's linear part, if it has one; see `Contextual.calibrate`."""
+        if isinstance(self.decoder, Contextual):
             self.decoder.calibrate(pooled)
 
     def linear_parameters(self) -> list[nn.Parameter]:
         """List the weights of the decoder's linear part."""
-        return list(self.decoder.context.parameters()) if isinstance(self.decoder, SkipDecoder) else []
+        return list(self.decoder.context.parameters()) if isinstance(self.decoder, Contextual) else []
 
 
 class CvsHead(MapHead):
@@ -79,7 +62,11 @@ class CvsHead(MapHead):
 
     def forward(self, features: Mapping[int, Tensor], inside: Tensor) -> Output:
         """Answer class logits (B, P) and map logits (B, P + 1, H, W); `inside` (B, H, W) is the field of view."""
-        return self.answer(self.map_logits(features), features, inside)
+        if not isinstance(self.decoder, FineDecoder) or FOREGROUND in features:
+            return self.answer(self.map_logits(features), features, inside)
+        finest = self.decoder.finest(features[FINE])
+        known = {**features, FOREGROUND: self.decoder.coarse(finest)}
+        return self.answer(self.map_logits(known), known, inside)._replace(finest=finest)
 
     def answer(self, map_logits: Tensor, features: Mapping[int, Tensor], inside: Tensor) -> Output:
         """Derive the class from the map, and from the spots where they are looked at."""

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from torch import Tensor, nn
 
 from cvs_med.networks.encoder import Encoder
-from cvs_med.networks.heads import Head
+from cvs_med.networks.head import Head
 from cvs_med.types import Output
 
 _SIDE = 32

@@ -7,7 +7,9 @@ from cvs_med.networks.bit import BitEncoder
 from cvs_med.networks.decoders import CoarseDecoder, SkipDecoder
 from cvs_med.networks.encoder import Encoder
 from cvs_med.networks.encoders import build_encoder
-from cvs_med.networks.heads import CvsHead, Decoder, Head, LinearHead, MultiTaskHead
+from cvs_med.networks.fine import FINE, FineDecoder
+from cvs_med.networks.head import Head
+from cvs_med.networks.heads import CvsHead, Decoder, LinearHead, MultiTaskHead
 from cvs_med.networks.lenet import LeNetEncoder, LeNetHead
 from cvs_med.networks.spots import SPOTS, SpotEvidence
 from cvs_med.networks.transposed import TransposedDecoder
@@ -42,12 +44,16 @@ class Network(nn.Module):
         return self
 
     def features(self, images: Tensor) -> dict[int, Tensor]:
-        """Encode images (B, 3, H, W), RGB in 0 to 1, to its levels by number; a fourth plane, of spots, joins them."""
+        """Encode images (B, 3, H, W), RGB in 0 to 1, to its levels by number.
+
+        What lies behind the colours joins them: a plane of spots, and the finer square, folded; see `squares.Square`.
+        """
         levels = dict(enumerate(self.encoder((images[:, :3] - self.mean) / self.deviation)))
-        return levels if images.shape[1] == 3 else levels | {SPOTS: images[:, 3:]}
+        levels |= {SPOTS: images[:, 3:4]} if images.shape[1] > 3 else {}
+        return levels | ({FINE: images[:, 4:]} if images.shape[1] > 4 else {})
 
     def forward(self, images: Tensor, inside: Tensor) -> Output:
-        """Answer for images (B, 3 or 4, H, W), see `features`, of which `inside` (B, H, W) is the field of view."""
+        """Answer for images (B, 3 or more, H, W), see `features`, of which `inside` (B, H, W) is the field of view."""
         output: Output = self.head(self.features(images), inside)
         return output
 
@@ -91,4 +97,7 @@ def _decoder(protocol: Protocol, encoder: Encoder, maps: int) -> Decoder:
         return CoarseDecoder(channels, maps, output_stride=stride)
     if settings.decoder == "transposed":
         return TransposedDecoder(channels, maps, stride=stride, activated=encoder.activated)
+    if settings.decoder == "fine":
+        times, widths = protocol.images.finer, protocol.fine.widths
+        return FineDecoder(channels, maps - 1, times=times, widths=widths, context=settings.context)
     return SkipDecoder(channels, maps, width=settings.width, levels=settings.levels, context=settings.context)

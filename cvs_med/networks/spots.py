@@ -1,5 +1,6 @@
 """Small dark spots beside the foreground, as evidence for the classes: the map says where a spot is none."""
 
+from collections.abc import Iterable, Sequence
 from typing import Final
 
 import torch
@@ -9,8 +10,11 @@ from torch.nn.functional import max_pool2d
 SPOTS: Final = -1
 """Number of the spots (B, 1, H, W) among the levels of features, which count from zero."""
 
-_COUNTED: Final = 8e-5
-"""Share of the square's pixels whose mean is the strength of an image's spots: 21 pixels of 512 x 512."""
+_COUNTED: Final = 10
+"""Number of spots whose mean is the strength of an image's spots."""
+
+_APART: Final = 0.008
+"""A spot is the strongest pixel of a square that reaches as far on each side, as a share of the image's side."""
 
 _WIDENED: Final = 0.004
 """Margin around the foreground in which no spot counts, as a share of the side: vessels have dark edges."""
@@ -20,14 +24,20 @@ _SCALE: Final = 2.0
 have a spread of one: so one learning rate fits both."""
 
 
+_LEAST_SPREAD: Final = 0.1 / 255
+"""Spread of strengths below which images count as alike: a tenth of one step of the 8 bits of a plane of spots."""
+
+
 class SpotEvidence(nn.Module):
     """A class logit that is linear in the mean of an image's strongest spots outside of the widened foreground.
 
-    As for q, that is a weighted mean over pixels, so that each pixel's share of it is exact.
+    As for q, that is a weighted mean over pixels, so that each pixel's share of it is exact. Each spot counts once,
+    however large it is, and for no more than the strongest mean of a training image: a speck of dust is one of ten.
     """
 
     mean: Tensor
     scale: Tensor
+    limit: Tensor
 
     def __init__(self, classes: int) -> None:
         """Start at zero."""
@@ -35,13 +45,20 @@ class SpotEvidence(nn.Module):
         self.weight = nn.Parameter(torch.zeros(classes))
         self.register_buffer("mean", torch.zeros(()))
         self.register_buffer("scale", torch.ones(()))
+        self.register_buffer("limit", torch.ones(()))
 
-    def calibrate(self, spots: Tensor, foreground: Tensor, inside: Tensor) -> None:
-        """Standardise by training photographs and their masks: spots (n, 1, H, W), the others (n, H, W)."""
-        cases = [slice(number, number + 1) for number in range(len(spots))]  # One by one, to need little memory.
-        strengths = torch.stack([strength(spots[case], foreground[case], inside[case])[0] for case in cases])
+    def calibrate(self, cases: Iterable[Sequence[Tensor]]) -> None:
+        """Standardise by training photographs and their masks, each the three planes of `forward` with B = 1."""
+        ranked = [_ten(free(*case)) for case in cases]
+        self.limit.copy_(torch.stack([each.mean() for each in ranked]).max())
+        strengths = torch.stack([each.clamp(max=float(self.limit)).mean() for each in ranked])
         self.mean.copy_(strengths.mean())
-        self.scale.copy_(_SCALE / (strengths.std() + 1e-5))
+        self.scale.copy_(_SCALE / strengths.std(unbiased=False).clamp(min=_LEAST_SPREAD))
+
+    def strength(self, spots: Tensor, foreground: Tensor, inside: Tensor) -> Tensor:
+        """Give the mean of the strongest spots of each image, (B,); see `forward`."""
+        found, weights = self._counted(spots, foreground, inside)
+        return (found * weights).sum(dim=(1, 2, 3))
 
     def forward(self, spots: Tensor, foreground: Tensor, inside: Tensor) -> Tensor:
         """Give every pixel's share of the class logits, (B, P, H, W).
@@ -52,22 +69,32 @@ class SpotEvidence(nn.Module):
             inside: (B, H, W), one inside the field of view.
         """
         with torch.no_grad():  # Where to look is learnt from the masks alone, as for q.
-            found = free(spots, foreground, inside)
-            standardised = (found - self.mean) * self.scale * strongest(found, inside)
+            found, weights = self._counted(spots, foreground, inside)
+            standardised = (found - self.mean) * self.scale * weights
         return standardised * self.weight[:, None, None]
 
+    def _counted(self, spots: Tensor, foreground: Tensor, inside: Tensor) -> tuple[Tensor, Tensor]:
+        """Give the spots up to the limit, and the weights of the strongest, both (B, 1, H, W)."""
+        found = free(spots, foreground, inside)
+        return found.minimum(self.limit), strongest(found, inside)
 
-def strength(spots: Tensor, foreground: Tensor, inside: Tensor) -> Tensor:
-    """Give the mean of the strongest spots of each image, (B,); see `SpotEvidence.forward`."""
-    found = free(spots, foreground, inside)
-    return (found * strongest(found, inside)).sum(dim=(1, 2, 3))
+
+def _ten(found: Tensor) -> Tensor:
+    """Give the strength of each spot that counts, (1, n)."""
+    return found.flatten(1).topk(_COUNTED, dim=1).values
 
 
 def free(spots: Tensor, foreground: Tensor, inside: Tensor) -> Tensor:
-    """Keep the spots (B, 1, H, W) outside of the widened foreground, which is where its probability is one half."""
-    margin = max(1, round(_WIDENED * spots.shape[-1]))
-    covered = max_pool2d((foreground[:, None] >= 0.5).to(spots.dtype), 2 * margin + 1, stride=1, padding=margin)
-    return spots * (1 - covered) * (inside[:, None] >= 0.5)
+    """Keep one pixel a spot of (B, 1, H, W), outside of the widened foreground: where its probability is half."""
+    around, apart = (max(1, round(share * spots.shape[-1])) for share in (_WIDENED, _APART))
+    covered = _highest((foreground[:, None] >= 0.5).to(spots.dtype), around)
+    uncovered = spots * (1 - covered) * (inside[:, None] >= 0.5)
+    return uncovered * (uncovered == _highest(uncovered, apart))
+
+
+def _highest(plane: Tensor, reach: int) -> Tensor:
+    """Give the highest value of the square that reaches so many pixels to each side of every pixel."""
+    return max_pool2d(plane, 2 * reach + 1, stride=1, padding=reach)
 
 
 def strongest(found: Tensor, inside: Tensor) -> Tensor:
@@ -77,14 +104,13 @@ def strongest(found: Tensor, inside: Tensor) -> Tensor:
 
     Args:
         found: (B, 1, H, W), see `free`.
-        inside: (B, H, W); nothing outside has a weight, not even where there is no spot at all.
+        inside: (B, H, W), at least ten pixels in each; nothing outside has a weight, not even where there is no spot.
 
     Returns:
         (B, 1, H, W), weights that add up to one in each image.
     """
-    count = max(1, round(_COUNTED * found.shape[-1] ** 2))
     ranked = torch.where(inside[:, None] >= 0.5, found, -1)
-    weakest = ranked.flatten(1).topk(count, dim=1).values[:, -1:, None, None]
+    weakest = ranked.flatten(1).topk(_COUNTED, dim=1).values[:, -1:, None, None]
     above, level = (ranked > weakest).to(found.dtype), (ranked == weakest).to(found.dtype)
-    missing = count - above.sum(dim=(2, 3), keepdim=True)
-    return (above + level * missing / level.sum(dim=(2, 3), keepdim=True)) / count
+    missing = _COUNTED - above.sum(dim=(2, 3), keepdim=True)
+    return (above + level * missing / level.sum(dim=(2, 3), keepdim=True)) / _COUNTED

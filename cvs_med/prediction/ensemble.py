@@ -14,6 +14,7 @@ from torch import Tensor
 
 from cvs_med import protocol as protocols
 from cvs_med.augmentation import View, flips
+from cvs_med.batches import folded
 from cvs_med.decisions import Abstention, Decisions
 from cvs_med.errors import ProtocolError, RunError
 from cvs_med.evaluation import DatasetCard, Folds, decided, read_json
@@ -64,7 +65,8 @@ class Ensemble:
         images, card = self.protocol.images, self.card
         return Recipe(
             class_names=card.class_names, size=images.size, crop=images.crop, surroundings=card.surroundings,
-            reading=card.reading, abstention=self.abstention, finer=self._finer,
+            reading=card.reading, abstention=self.abstention, finer=self._finer, harmonise=images.harmonise,
+            fine=self.protocol.preparation["fine"],
         )  # fmt: skip
 
     @property
@@ -78,7 +80,7 @@ class Ensemble:
         images, inside = self._inputs(prepared.planes, prepared.field_of_view)
         with torch.inference_mode():
             seen = torch.cat([view.apply(inside) for view in views])
-            looked = torch.cat([view.apply(images) for view in views]).contiguous(memory_format=torch.channels_last)
+            looked = torch.cat([seen_by(view, images) for view in views]).contiguous(memory_format=torch.channels_last)
             outputs, pooled = self.outputs(looked, seen)
             together, members = decide(self.networks, outputs, views, seen)
         answer = together.case(0)
@@ -89,6 +91,7 @@ class Ensemble:
             None if answer.map is None else answer.map.pixels.numpy(),
             None if answer.evidence is None else answer.evidence.shares.numpy(),
             None if answer.evidence is None else answer.evidence.scores.numpy(),
+            None if answer.map is None or answer.map.finest is None else answer.map.finest.numpy(),
         )
 
     def outputs(self, images: Tensor, inside: Tensor) -> tuple[list[Output], Tensor]:
@@ -113,14 +116,21 @@ class Ensemble:
         return values, inside
 
 
+def seen_by(view: View, images: Tensor) -> Tensor:
+    """Show images (B, 3 or more, S, S) mirrored, the finer square behind the first four planes in its own pixels."""
+    if images.shape[1] <= 4:
+        return view.apply(images)
+    return torch.cat([view.apply(images[:, :4]), folded(view, images[:, 4:])], dim=1)
+
+
 def run(
     networks: Sequence[Network], images: Tensor, inside: Tensor, heads: abreast.Way = abreast.outputs
 ) -> tuple[list[Output], Mapping[int, Tensor]]:
-    """Run every network on images (B, 3 or 4, S, S) of fields of view (B, S, S); a frozen encoder runs once.
+    """Run every network on images (B, 3 or more, S, S) of fields of view (B, S, S); a frozen encoder runs once.
 
     Args:
         networks: K of them, in evaluation mode.
-        images: RGB in 0 to 1, and spots behind them where the networks look at them.
+        images: RGB in 0 to 1, and behind them what else the networks look at; see `squares.Square.planes`.
         inside: the fields of view.
         heads: how the heads of a frozen encoder answer.
 

@@ -23,6 +23,8 @@ class Recipe(BaseModel):
         reading: how files of measured values become pictures.
         abstention: which answers are too unsure; None where the run chose no thresholds.
         finer: where small dark spots are looked for; see `squares.square`.
+        fine: the finer square is looked at too.
+        harmonise: photographs are made alike first; see `harmonising`.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -34,6 +36,13 @@ class Recipe(BaseModel):
     reading: Reading
     abstention: Abstention | None = None
     finer: int = Field(0, ge=0, le=8)
+    fine: bool = False
+    harmonise: bool = False
+
+    @property
+    def planes(self) -> int:
+        """Planes of the square that is looked at: red, green, blue, spots, and those of the finer square."""
+        return 3 + bool(self.finer) + (self.finer**2 if self.fine else 0)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -47,6 +56,7 @@ class Opinion:
         map: (P + 1, S, S), probability of background and of each class; None for a method without a map.
         shares: (P, S, S), the evidence; None for a method without it.
         scores: (P,), its sums over the pixels.
+        finest: (k S, k S), probability of foreground at a finer scale; None for networks without one.
     """
 
     probabilities: Floats
@@ -55,6 +65,7 @@ class Opinion:
     map: npt.NDArray[np.float32] | None = None
     shares: npt.NDArray[np.float32] | None = None
     scores: Floats | None = None
+    finest: npt.NDArray[np.float32] | None = None
 
 
 class Engine(Interface):

@@ -22,7 +22,7 @@ from cvs_med.tables import write_bytes
 from cvs_med.types import Array, Floats
 
 
-def label_map(pixels: Plane, prepared: Square) -> Array:
+def label_map(pixels: Plane, prepared: Square, finest: Plane | None = None) -> Array:
     """Give the label map (H, W) of the photograph: 0 is background and c + 1 class c, background outside the field.
 
     The foreground is enlarged bilinearly and cut at one half, as Dice at native size is measured; its class is the most
@@ -31,9 +31,13 @@ def label_map(pixels: Plane, prepared: Square) -> Array:
     Args:
         pixels: (P + 1, S, S), probability of background and of each class.
         prepared: the square that they are of.
+        finest: (k S, k S), probability of foreground at a finer scale, where there is one.
     """
     native = prepared.geometry.to_native
-    foreground = native(np.where(prepared.inside, 1 - pixels[0], np.float32(0))) >= 0.5
+    probable = 1 - pixels[0] if finest is None else finest
+    times = len(probable) // len(prepared.inside)
+    inside = prepared.inside.repeat(times, axis=0).repeat(times, axis=1)
+    foreground = native(np.where(inside, probable, np.float32(0))) >= 0.5
     classes = (np.where(prepared.inside, pixels[1:], 0).argmax(axis=0) + 1).astype(np.uint8)
     found: Array = native(classes, nearest=True).astype(np.uint8) * foreground
     return found
@@ -91,7 +95,7 @@ def write(folder: Path, row: Row, opinion: Opinion, prepared: Square, class_name
     folder.mkdir(parents=True, exist_ok=True)
     with ThreadPoolExecutor(1) as beside:  # Drawing and packing both leave Python to compute.
         overlay = beside.submit(overlay_png, row, opinion, prepared, class_names)
-        native = None if opinion.map is None else label_map(opinion.map, prepared)
+        native = None if opinion.map is None else label_map(opinion.map, prepared, opinion.finest)
         if native is not None:
             write_bytes(folder / "label_map.png", label_map_png(native, class_names))
         if opinion.shares is not None and opinion.scores is not None:

@@ -64,6 +64,7 @@ class Served:
             answers.get("map"),
             answers.get("evidence"),
             None if scores is None else answers["evidence"].sum(axis=(1, 2), dtype=np.float64),
+            answers.get("finest"),
         )
 
 

@@ -11,7 +11,7 @@ from typing import TypeAlias
 
 import numpy as np
 
-from cvs_med import run_folder
+from cvs_med import harmonising, run_folder
 from cvs_med.datasets.checks import relative
 from cvs_med.decoding import field_of_view
 from cvs_med.errors import DataError, RunError, printable
@@ -130,7 +130,8 @@ def prepare(path: Path, recipe: Recipe) -> Square:
 def prepare_pixels(pixels: Array, recipe: Recipe) -> Square:
     """Bring a decoded photograph (H, W, 3) to the networks' square; see `prepare`."""
     view = field_of_view.find(pixels) if recipe.surroundings else np.ones(pixels.shape[:2], dtype=np.bool_)
-    return square(pixels, view, None, size=recipe.size, crop=recipe.crop, finer=recipe.finer)
+    alike = harmonising.harmonise(pixels, view) if recipe.harmonise else pixels
+    return square(alike, view, None, size=recipe.size, crop=recipe.crop, finer=recipe.finer, fine=recipe.fine)
 
 
 def look(engine: Engine, gates: Gates, name: str, sha256: str, prepared: Square) -> tuple[Row, Opinion]:

@@ -22,7 +22,7 @@ from cvs_med.errors import DataError, Problem
 from cvs_med.evaluation.made_masks import FOLDER, TABLE
 from cvs_med.folds import source_of, train_network
 from cvs_med.images import Mask, read_mask
-from cvs_med.inference import predict_foreground
+from cvs_med.inference import enlarged, predict_foreground
 from cvs_med.observers import Inside
 from cvs_med.propagation.mask_folder import confidence, most_probable
 from cvs_med.protocol import Protocol
@@ -81,12 +81,11 @@ def draw(setup: Setup, number: int, train: Sequence[int]) -> list[int]:
 def showing(setup: Setup, cases: Sequence[int]) -> Setup:
     """Take every mask away but those of some cases."""
     shown, photographs = set(cases), setup.photographs
-    foreground = torch.zeros_like(photographs.foreground)
-    foreground[list(cases)] = photographs.foreground[list(cases)]
+    known = photographs.with_references(dict(zip(cases, photographs.reference(cases), strict=True)))
     everyone = range(len(setup.cases))
     has_mask = tuple(number in shown for number in everyone)
     left = [setup.cases[number] if has_mask[number] else replace(setup.cases[number], mask=None) for number in everyone]
-    return replace(setup, cases=left, photographs=replace(photographs, foreground=foreground, has_mask=has_mask))
+    return replace(setup, cases=left, photographs=replace(known, has_mask=has_mask))
 
 
 def taught(setup: Setup, folder: Path, number: int, train: Sequence[int]) -> Setup:
@@ -137,7 +136,7 @@ def _propagate(setup: Setup, known: Setup, place: Path, number: int, drawn: Sequ
                 network, source, [case], device=setup.fabric.device, precision=setup.precision
             )[0]
             alike = [other for other in drawn if setup.labels[other] == setup.labels[case]]
-            mask = cut(foreground, known.photographs.foreground[alike] >= 128)
+            mask = cut(foreground, known.photographs.reference(alike) >= 128)
             masks.save(place, setup.cases[case].id, mask)
             rows.append(_made(setup, case, mask, foreground))
             setup.observer.counted(done, len(rest))
@@ -161,8 +160,8 @@ def cut(foreground: Tensor, learnt: Tensor) -> Mask:
     class of which an empty mask was drawn may have empty ones, and one of which no other was drawn has no others.
 
     Args:
-        foreground: (S, S), its probability.
-        learnt: (K, S, S), the masks drawn of the same class.
+        foreground: (S, S) or finer, its probability.
+        learnt: (K, S, S) or as fine, the masks drawn of the same class.
     """
     covered = learnt.flatten(1).any(dim=1)
     found: Mask = (foreground.numpy() >= 0.5) & bool(covered.any())
@@ -182,7 +181,8 @@ def _made(setup: Setup, case: int, mask: Mask, foreground: Tensor) -> MaskRow:
     seen = photographs.field_of_view[case] >= 128
     overlap = None
     if photographs.has_mask[case]:
-        overlap = dice(mask, (photographs.foreground[case] >= 128).numpy(), seen.numpy())
+        reference = photographs.reference([case])[0] >= 128
+        overlap = dice(mask, reference.numpy(), enlarged(seen, reference).numpy())
     source = "guessed" if mask.any() and not (foreground >= 0.5).any() else "propagated"
     return MaskRow(setup.cases[case].id, source, confidence(foreground, seen), float(mask.mean()), overlap)
 
@@ -190,9 +190,10 @@ def _made(setup: Setup, case: int, mask: Mask, foreground: Tensor) -> MaskRow:
 def _with_made(known: Setup, place: Path, rest: Sequence[int]) -> Setup:
     """Add the masks that were made, as their files hold them."""
     photographs = known.photographs
-    side = photographs.foreground.shape[-1]
-    foreground = photographs.foreground.clone()
+    given = [case for case, has_mask in enumerate(photographs.has_mask) if has_mask]
+    found = dict(zip(given, photographs.reference(given), strict=True))
+    side = photographs.reference(given).shape[-1]
     for case in rest:
         file = OwnFile(place / f"{known.cases[case].id}.png", empty="allowed")
-        foreground[case] = torch.from_numpy(read_mask(file, (side, side))).byte() * 255
-    return replace(known, photographs=replace(photographs, foreground=foreground))
+        found[case] = torch.from_numpy(read_mask(file, (side, side))).byte() * 255
+    return replace(known, photographs=photographs.with_references(found))

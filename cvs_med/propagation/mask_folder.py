@@ -21,7 +21,7 @@ from cvs_med.errors import RunError
 from cvs_med.features import NOTHING
 from cvs_med.geometry import Geometry
 from cvs_med.images import Mask, read_foreground
-from cvs_med.inference import predict_foreground
+from cvs_med.inference import enlarged, predict_foreground
 from cvs_med.networks import Network
 from cvs_med.setup import Machine, Setup, with_features
 from cvs_med.statistics.metrics import dice
@@ -105,11 +105,10 @@ def _fill(
 
 def _with(setup: Setup, cases: Sequence[Case], machine: Machine) -> Setup:
     """Put other images in the place of those of the training."""
-    images = setup.protocol.images
     # No mask is shown to the network, so that none need be resized.
     bare = [replace(case, mask=None) for case in cases]
     photographs = cache.load(
-        bare, **images.model_dump(), folder=machine.cache_dir, workers=machine.workers
+        bare, **setup.protocol.preparation, folder=machine.cache_dir, workers=machine.workers
     )
     changed = replace(setup, cases=list(cases), photographs=photographs, features=NOTHING)
     return with_features(changed, machine.cache_dir) if setup.network.frozen else changed
@@ -143,7 +142,7 @@ def _keep(case: Case, geometry: Geometry) -> tuple[Mask, MaskRow]:
 
 
 def _cut(setup: Setup, number: int, foreground: Tensor, share: float) -> tuple[Mask, MaskRow]:
-    """Cut the predicted foreground (S, S) out at the image's own size, and say how sure it is."""
+    """Cut the predicted foreground, (S, S) or finer, out at the image's own size, and say how sure it is."""
     case, seen = setup.cases[number], setup.photographs.field_of_view[number] >= 128
     geometry = setup.photographs.geometries[number]
     native = geometry.to_native(foreground.numpy())
@@ -157,8 +156,9 @@ def _cut(setup: Setup, number: int, foreground: Tensor, share: float) -> tuple[M
 
 
 def confidence(foreground: Tensor, seen: Tensor) -> float:
-    """Average over the field of view (S, S) the probability of what each pixel is taken for."""
-    return min(float(torch.where(foreground >= 0.5, foreground, 1 - foreground)[seen].double().mean()), 1.0)
+    """Average over the field of view (S, S) the probability of what each pixel, or finer one, is taken for."""
+    taken = torch.where(foreground >= 0.5, foreground, 1 - foreground)
+    return min(float(taken[enlarged(seen, foreground)].double().mean()), 1.0)
 
 
 def most_probable(foreground: np.typing.NDArray[np.float32], share: float) -> Mask:

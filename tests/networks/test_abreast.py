@@ -5,7 +5,8 @@ import torch
 
 from cvs_med.networks import abreast
 from cvs_med.networks.decoders import SkipDecoder
-from cvs_med.networks.heads import CvsHead, Head, LinearHead
+from cvs_med.networks.head import Head
+from cvs_med.networks.heads import CvsHead, LinearHead
 from cvs_med.networks.spots import SPOTS, SpotEvidence
 
 CHANNELS, SIDES = (8, 12, 16), (16, 8, 4)
@@ -19,7 +20,7 @@ def head(seed: int, context: tuple[int, ...], spots: SpotEvidence | None = None)
         if isinstance(module, torch.nn.BatchNorm2d):
             for values in (module.running_mean, module.running_var, module.weight, module.bias):
                 torch.nn.init.uniform_(values, 0.5, 2)
-    for parameter in (parameter for _, part in decoder.linear() for parameter in part.parameters()):
+    for parameter in (parameter for _, part in decoder.context.parts() for parameter in part.parameters()):
         torch.nn.init.normal_(parameter)
     decoder.calibrate({level: (torch.randn(6, CHANNELS[level]), torch.rand(6, CHANNELS[level])) for level in context})
     return CvsHead(decoder, q="foreground", size=32, everywhere=False, spots=spots).eval()

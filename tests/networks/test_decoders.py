@@ -6,7 +6,8 @@ import torch
 from sklearn.preprocessing import StandardScaler
 from torch import Tensor
 
-from cvs_med.networks.decoders import CoarseDecoder, LinearLevel, SkipDecoder
+from cvs_med.networks.context import LinearLevel
+from cvs_med.networks.decoders import CoarseDecoder, SkipDecoder
 
 CHANNELS = (4, 6, 8, 10, 12)
 SIDE = 64

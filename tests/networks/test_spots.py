@@ -1,14 +1,14 @@
-"""Spots as evidence: the strongest outside of the widened foreground, in any order, and their shares add up."""
+"""Spots as evidence: each once, the strongest outside of the widened foreground, in any order; their shares add up."""
 
 import pytest
 import torch
 from torch import Tensor
 
-from cvs_med.networks.spots import SpotEvidence, free, strength, strongest
+from cvs_med.networks.spots import SpotEvidence, free, strongest
 
 SIDE = 128
-COUNT = 1
-"""How many of 128 x 128 pixels count: round(8e-5 * 128 * 128)."""
+COUNT = 10
+"""How many spots count."""
 
 
 def planes(count: int = 2, side: int = SIDE) -> tuple[Tensor, Tensor, Tensor]:
@@ -22,13 +22,39 @@ def planes(count: int = 2, side: int = SIDE) -> tuple[Tensor, Tensor, Tensor]:
     return spots, foreground, inside
 
 
-@pytest.mark.parametrize(("side", "count"), [(64, 1), (128, 1), (512, 21)])
-def test_the_weighted_mean_is_that_of_the_strongest(side: int, count: int) -> None:
-    spots, foreground, inside = planes(side=side)
+def cases(spots: Tensor, foreground: Tensor, inside: Tensor) -> list[list[Tensor]]:
+    return [[plane[number : number + 1] for plane in (spots, foreground, inside)] for number in range(len(spots))]
+
+
+def calibrated(*drawn: Tensor, classes: int = 2) -> SpotEvidence:
+    part = SpotEvidence(classes)
+    part.calibrate(cases(*drawn))
+    return part
+
+
+def dots(*places: tuple[int, int, float]) -> Tensor:
+    spots = torch.zeros(2, 1, SIDE, SIDE)
+    for row, column, value in places:
+        spots[:, :, row, column] = value
+    return spots
+
+
+def test_the_weighted_mean_is_that_of_the_strongest() -> None:
+    spots, foreground, inside = planes()
     nothing, everywhere = torch.zeros_like(foreground), torch.ones_like(inside)
-    expected = spots.flatten(1).sort(dim=1, descending=True).values[:, :count].mean(dim=1)
-    torch.testing.assert_close(strength(spots, nothing, everywhere), expected)
-    torch.testing.assert_close(strongest(spots, everywhere).sum(dim=(1, 2, 3)), torch.ones(2))
+    found = free(spots, nothing, everywhere)
+    expected = found.flatten(1).sort(dim=1, descending=True).values[:, :COUNT].mean(dim=1)
+    weights = strongest(found, everywhere)
+    torch.testing.assert_close((found * weights).sum(dim=(1, 2, 3)), expected)
+    torch.testing.assert_close(weights.sum(dim=(1, 2, 3)), torch.ones(2))
+
+
+def test_a_spot_counts_once_however_large_it_is() -> None:
+    spots = dots((50, 40, 0.5), (80, 70, 0.9))
+    spots[:, :, 79:82, 69:72] += 0.05
+    found = free(spots, torch.zeros(2, SIDE, SIDE), torch.ones(2, SIDE, SIDE))
+    assert found[0, 0].nonzero().tolist() == [[50, 40], [80, 70]]
+    assert found[0, 0, 80, 70].item() == pytest.approx(0.95)
 
 
 def test_nothing_counts_on_the_foreground_beside_it_or_outside() -> None:
@@ -36,15 +62,18 @@ def test_nothing_counts_on_the_foreground_beside_it_or_outside() -> None:
     spots[:, :, :, 16], spots[:, :, :, 17], spots[:, :, 3], spots[:, :, 40, 40] = 9, 8, 7, 5
     weights = strongest(free(spots, foreground, inside), inside)
     assert (weights[:, 0, 40, 40] == 1 / COUNT).all()
-    assert weights.sum() == 2
+    assert (weights[:, 0, :, 16] == 0).all()
+    assert (weights[:, 0, :, 17] == 0).all()
+    assert (weights[:, 0, :10] == 0).all()
 
 
 def test_spots_of_the_same_strength_share_the_weight() -> None:
-    spots, foreground, inside = planes()
-    spots = torch.zeros_like(spots)
-    spots[:, :, 50, 40], spots[:, :, 60, 72] = 1, 1
+    _, foreground, inside = planes()
+    places = [(20 + 8 * number, 40 + 16 * (number % 5), 1.0) for number in range(2 * COUNT // 2 + 2)]
+    spots = dots(*places)
     weights = strongest(free(spots, foreground, inside), inside)
-    torch.testing.assert_close(weights[:, 0, [50, 60], [40, 72]], torch.full((2, 2), 0.5))
+    shared = torch.stack([weights[:, 0, row, column] for row, column, _ in places])
+    torch.testing.assert_close(shared, torch.full_like(shared, 1 / len(places)))
     mirrored = strongest(free(spots.flip(-1), foreground.flip(-1), inside.flip(-1)), inside.flip(-1))
     torch.testing.assert_close(mirrored.flip(-1), weights)
 
@@ -56,29 +85,45 @@ def test_without_any_free_spot_the_weights_add_up_inside_and_the_strength_is_zer
     weights = strongest(free(spots, foreground, inside), inside)
     assert (weights * inside[:, None]).sum().item() == pytest.approx(2, abs=1e-3)
     assert weights[:, :, :10].sum() == 0
-    assert strength(spots, foreground, inside).tolist() == [0, 0]
+    assert SpotEvidence(2).strength(spots, foreground, inside).tolist() == [0, 0]
 
 
 def test_shares_add_up_to_a_linear_function_of_the_strength() -> None:
-    part = SpotEvidence(3)
-    part.calibrate(*planes(6))
+    several, *others = planes(6)
+    part = calibrated(several * torch.linspace(0.5, 1, 6)[:, None, None, None], *others, classes=3)
     with torch.no_grad():
         part.weight.copy_(torch.tensor([1.0, -2.0, 0.5]))
         shares = part(*planes())
-        spots, foreground, inside = planes()
-        found = strength(spots, foreground, inside)
+        found = part.strength(*planes())
     assert shares.shape == (2, 3, SIDE, SIDE)
     expected = ((found - part.mean) * part.scale)[:, None] * part.weight
     torch.testing.assert_close(shares.sum(dim=(2, 3)), expected, atol=1e-4, rtol=1e-4)
 
 
 def test_the_strengths_of_training_photographs_are_standardised() -> None:
-    part, (spots, foreground, inside) = SpotEvidence(2), planes(8)
+    spots, foreground, inside = planes(8)
     spots *= torch.linspace(0.2, 1, 8)[:, None, None, None]
-    part.calibrate(spots, foreground, inside)
-    standardised = (strength(spots, foreground, inside) - part.mean) * part.scale
-    assert standardised.mean().item() == pytest.approx(0, abs=1e-4)
-    assert standardised.std().item() == pytest.approx(2, rel=1e-3)
+    part = calibrated(spots, foreground, inside)
+    standardised = (part.strength(spots, foreground, inside) - part.mean) * part.scale
+    assert standardised.mean().item() == pytest.approx(0, abs=1e-3)
+    assert standardised.std(unbiased=False).item() == pytest.approx(2, rel=1e-3)
+
+
+def test_a_speck_stronger_than_all_of_training_is_one_spot_of_ten() -> None:
+    spots, foreground, inside = planes(4)
+    part = calibrated(0.5 * spots, foreground, inside)
+    before = part.strength(0.4 * spots, foreground, inside)
+    speck = 0.4 * spots
+    speck[:, :, 40, 40] = 1.0
+    after = part.strength(speck, foreground, inside)
+    assert (after - before <= part.limit / COUNT + 1e-6).all()
+    assert (after > before).all()
+
+
+def test_photographs_alike_are_not_blown_up() -> None:
+    spots, foreground, inside = (plane[:1].expand(5, *plane.shape[1:]) for plane in planes())
+    part = calibrated(spots, foreground, inside)
+    assert part.scale <= 2 / (0.1 / 255) + 1
 
 
 def test_only_the_weights_are_learnt_not_where_to_look() -> None:
