@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import torch
 from lightning_fabric import Fabric
+from lightning_fabric.plugins.environments.lightning import LightningEnvironment
 
 from cvs_med import cache, datasets, devices, pooling
 from cvs_med.augmentation import flips, views
@@ -172,7 +173,8 @@ def assemble(
         photographs = cache.load(
             cases, **protocol.preparation, folder=machine.cache_dir, workers=machine.workers
         )
-    fabric = Fabric(accelerator=machine.accelerator, devices=1)
+    # Named, since Fabric would take the tasks of a Slurm job for processes of its own, and refuse more than one.
+    fabric = Fabric(accelerator=machine.accelerator, devices=1, plugins=[LightningEnvironment()])
     precision = choose(protocol.training.precision, fabric.device)
     network = place(network, fabric.device)
     return Setup(

@@ -37,3 +37,16 @@ def test_the_linear_head_needs_no_masks(
     cross_validate(tmp_path / "run", *CHEAP, "dataset=cifar10", "method=classification", data_dir=folder)
     assert (tmp_path / "run" / "predictions.csv").exists()
     assert not (tmp_path / "run" / "baselines" / "mask-area.csv").exists()
+
+
+def test_a_job_of_slurm_with_many_tasks_is_none_of_ours(
+    make_mnist: Callable[..., Path],
+    tmp_path: Path,
+    cross_validate: Callable[..., object],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """As a worker of Ray is started by `srun --ntasks=3`; Fabric would see a process of three in it, and refuse."""
+    for name, value in {"NTASKS": "3", "NNODES": "3", "PROCID": "1", "JOB_NAME": "any"}.items():
+        monkeypatch.setenv(f"SLURM_{name}", value)
+    cross_validate(tmp_path / "run", *CHEAP, "dataset=mnist", data_dir=make_mnist(train=20))
+    assert (tmp_path / "run" / "predictions.csv").exists()

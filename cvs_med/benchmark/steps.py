@@ -7,6 +7,7 @@ from pathlib import Path
 
 import torch
 from lightning_fabric import Fabric
+from lightning_fabric.plugins.environments.lightning import LightningEnvironment
 from torch.nn.functional import cross_entropy
 from torch.profiler import record_function
 
@@ -87,7 +88,7 @@ def stepper(
 ) -> Callable[[], None]:
     """Build a network and give a function that trains it for `STEPS` steps."""
     torch.manual_seed(0)
-    fabric = Fabric(accelerator=source.device.type, devices=1)
+    fabric = Fabric(accelerator=source.device.type, devices=1, plugins=[LightningEnvironment()])
     network: Network = build_network(protocol, source.classes).train().to(source.device)
     network = network.to(memory_format=memory)  # type: ignore[call-overload] # torch's types lack it
     trained, optimiser = fabric.setup(network, build_optimiser(network, protocol.training))
