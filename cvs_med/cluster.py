@@ -142,7 +142,13 @@ def compute(
         ]
         started = {work.remote(task, order, mailbox): task for task, order in zip(tasks, orders, strict=True)}
         observer.stage(f"{len(tasks)} tasks on {len(_nodes(ray))} machine{'s' if len(_nodes(ray)) > 1 else ''}")
-        _await(ray, started, mailbox, observer)
+        try:
+            _await(ray, started, mailbox, observer)
+        except ray.exceptions.RayError as error:  # Of the mailbox, which is in this machine's part of the cluster.
+            raise RunError(
+                f"Expected the Ray cluster to stay, found it lost ({type(error).__name__}). The same command goes on, "
+                "once there is one."
+            ) from error
 
 
 def _await(ray: ModuleType, started: dict[Any, Task], mailbox: Any, observer: Observer) -> None:  # noqa: ANN401 - Ray's handle

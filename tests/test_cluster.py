@@ -14,7 +14,7 @@ from click.testing import CliRunner
 
 from cvs_med import cluster, protocol, tasks
 from cvs_med.cli import main
-from cvs_med.errors import CvsMedError
+from cvs_med.errors import CvsMedError, RunError
 from cvs_med.memory import keep_memory
 from cvs_med.setup import Machine
 from cvs_med.training import Epoch
@@ -162,6 +162,21 @@ def test_a_run_folder_that_a_worker_does_not_see_is_refused(
     with pytest.raises(CvsMedError, match=r"expected a run folder that every machine of the cluster sees"):
         start(nodes.address, tmp_path / "run", Watching())
     assert not (tmp_path / "run" / "fold-0" / "predictions.csv").exists()
+
+
+@needs_ray
+def test_a_cluster_that_is_lost_is_one_sentence(
+    nodes: Nodes, start: Start, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Lost:
+        def put(self, number: int, epoch: Epoch) -> None: ...
+
+        def take(self) -> None:
+            os._exit(1)
+
+    monkeypatch.setattr(cluster, "_Mailbox", Lost)
+    with pytest.raises(RunError, match=r"Ray cluster to stay, found it lost \(Actor\w+\)\. The same command goes on"):
+        start(nodes.address, tmp_path / "lost", Watching())
 
 
 @needs_ray
