@@ -10,7 +10,9 @@ import logging
 import os
 import platform
 import secrets
+import signal
 import socket
+import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
@@ -245,7 +247,8 @@ def _connected(address: str) -> Iterator[ModuleType]:
     _require_answer(address)
     own: dict[str, Any] = {"include_dashboard": False, "object_store_memory": _STORE_BYTES} if address == HERE else {}
     try:
-        ray.init(address=address, log_to_driver=False, logging_level=logging.ERROR, **own)
+        with _same_answer_to_sigterm():
+            ray.init(address=address, log_to_driver=False, logging_level=logging.ERROR, **own)
     except (OSError, RuntimeError, ValueError) as error:
         said = (str(error) or type(error).__name__).splitlines()[0]
         raise CvsMedError(
@@ -256,6 +259,15 @@ def _connected(address: str) -> Iterator[ModuleType]:
         yield ray
     finally:
         ray.shutdown()
+
+
+@contextmanager
+def _same_answer_to_sigterm() -> Iterator[None]:
+    """Undo that Ray takes SIGTERM for itself: it would abort the command with a trace instead of ending its work."""
+    before = signal.getsignal(signal.SIGTERM)
+    yield
+    if before is not None and threading.current_thread() is threading.main_thread():
+        signal.signal(signal.SIGTERM, before)
 
 
 def _require_answer(address: str) -> None:

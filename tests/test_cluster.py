@@ -165,6 +165,23 @@ def test_a_run_folder_that_a_worker_does_not_see_is_refused(
 
 
 @needs_ray
+def test_sigterm_ends_the_command_as_without_ray(nodes: Nodes, start: Start, tmp_path: Path) -> None:
+    def end(number: int, frame: object) -> None:
+        raise KeyboardInterrupt
+
+    out = tmp_path / "ended"
+    before = signal.signal(signal.SIGTERM, end)
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            start(nodes.address, out, Watching(0, lambda: os.kill(os.getpid(), signal.SIGTERM)))
+        assert signal.getsignal(signal.SIGTERM) is end
+    finally:
+        signal.signal(signal.SIGTERM, before)
+    assert (out / "fold-0").exists()
+    assert not (out / ".cluster").exists()
+
+
+@needs_ray
 def test_a_cluster_that_is_lost_is_one_sentence(
     nodes: Nodes, start: Start, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
