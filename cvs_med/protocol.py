@@ -97,9 +97,8 @@ class Protocol(Section):
             yield "images.finer", "expected 2 or more with `network.decoder: fine`, which works on that square"
         if self.augmentation.turn:
             yield "augmentation.turn", "expected 0 with `network.decoder: fine`, whose pixels cannot be turned"
-        if self.fine.tile > self.images.size:
-            yield "fine.tile", f"expected at most images.size, {self.images.size}"
-        if self.fine.tile % 2 ** (len(self.fine.widths) - 1) or self.images.size % 2 ** (len(self.fine.widths) - 1):
+        halved = 2 ** (len(self.fine.widths) - 1)
+        if self.fine.tile % halved or self.images.size % halved:
             yield "fine.widths", "expected images.size and fine.tile that can be halved once for each width but one"
 
     def _of_the_method(self) -> Iterator[Fault]:

@@ -65,9 +65,9 @@ class Fine(Section):
     widths: tuple[Annotated[int, Field(ge=4, le=256)], ...] = Field(
         (24, 48, 64), min_length=1, max_length=5, description="channels at the square's resolution, at half of it ..."
     )
-    steps: int = Field(2100, ge=1, description="optimiser steps")
+    steps: int = Field(4200, ge=1, description="optimiser steps")
     batch_size: BatchSize = Field(1, description="tiles of a step")
-    tile: int = Field(96, ge=16, description="side of a tile in pixels of the square, at most its side")
+    tile: int = Field(96, ge=16, description="side of a tile in pixels of the square; at most its side is taken")
     learning_rate: float = Field(0.003, gt=0, description="of AdamW, in one cycle")
 
 

@@ -69,7 +69,7 @@ def train(
     decoder.stage.requires_grad_(True)
     learn(
         decoder.stage,
-        TileBatches(photographs, protocol.fine.tile, protocol.augmentation, device),
+        TileBatches(photographs, min(protocol.fine.tile, protocol.images.size), protocol.augmentation, device),
         cases,
         of_stage(protocol),
         precision=precision,

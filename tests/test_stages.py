@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from unittest.mock import Mock
 
 import numpy as np
 import pytest
@@ -69,7 +70,7 @@ def test_a_run_that_was_stopped_in_its_stage_or_after_goes_on_to_the_same_predic
 
 def test_the_stage_learns_and_is_kept_with_the_head(finished: Path) -> None:
     first, second = (
-        torch.nn.utils.parameters_to_vector(network.head.decoder.stage.parameters())  # type: ignore[union-attr]
+        network.head.decoder.stage.out.weight  # type: ignore[union-attr]
         for network in ensemble.read(finished, device=torch.device("cpu")).networks[:2]
     )
     assert (first - second).abs().max() > 1e-3
@@ -93,15 +94,14 @@ def test_the_label_map_is_cut_at_the_finer_scale(finished: Path, phantom_folder:
 
 
 def small(*settings: str) -> Protocol:
-    return load("phantom", ["images.size=64", "network.backbone=resnet18", "network.weights=none", *FINE, *settings])
+    tiny = "images.size=64", "network.backbone=resnet18", "network.weights=none", "splits.folds=3"
+    return load("phantom", [*tiny, *FINE, *settings])
 
 
 @pytest.fixture(scope="module")
 def phantoms(phantom_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Setup:
-    from conftest import Silent
-
     machine = Machine(tmp_path_factory.mktemp("cache"), "cpu", 1)
-    return prepare(small("masks.per_class=1"), data_dir=phantom_folder, machine=machine, observer=Silent())
+    return prepare(small("masks.per_class=1"), data_dir=phantom_folder, machine=machine, observer=Mock())
 
 
 def test_masks_that_are_taken_away_are_taken_away_at_the_finer_scale_too(phantoms: Setup) -> None:
@@ -110,8 +110,8 @@ def test_masks_that_are_taken_away_are_taken_away_at_the_finer_scale_too(phantom
     assert fine is not None
     assert [bool(fine[case].any()) for case in range(9)] == [case in (0, 4) for case in range(9)]
     assert torch.equal(shown.reference([4]), phantoms.photographs.reference([4]))
-    difference = shown.foreground[4].int() - phantoms.photographs.foreground[4].int()
-    assert difference.abs().max() <= 2  # Means of means, rounded.
+    alike = (shown.foreground[4] >= 128) == (phantoms.photographs.foreground[4] >= 128)
+    assert alike.double().mean() > 0.97  # Means of another resizing.
 
 
 def test_what_a_fold_learns_from_does_not_know_the_masks_that_it_may_not_see(phantoms: Setup, tmp_path: Path) -> None:

@@ -66,9 +66,11 @@ def test_one_seed_gives_one_batch(photographs: Photographs) -> None:
 def test_tiles_are_laid_on_their_side_only_where_both_ways_of_mirroring_are_allowed(photographs: Photographs) -> None:
     rows = torch.arange(SIDE)[:, None].expand(SIDE, SIDE).byte()
     striped = replace(photographs, fine=rows.expand(2, TIMES**2, SIDE, SIDE).contiguous())
+
     def upright(*flips: str) -> list[bool]:
-        pictures = [unfolded(tiles(striped, *flips).training([0], Generator().manual_seed(s)).inputs) for s in range(12)]
-        return [bool((picture == picture[:, :, :1]).all()) for picture in pictures]
+        batches = [tiles(striped, *flips).training([0], Generator().manual_seed(seed)) for seed in range(12)]
+        return [bool((picture == picture[:, :, :1]).all()) for picture in (unfolded(each.inputs) for each in batches)]
+
     assert all(upright("vertical"))
     assert 0 < sum(upright("horizontal", "vertical")) < 12
 

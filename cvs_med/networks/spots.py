@@ -1,11 +1,12 @@
 """Small dark spots beside the foreground, as evidence for the classes: the map says where a spot is none."""
 
 from collections.abc import Iterable, Sequence
+from functools import reduce
 from typing import Final
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import max_pool2d
+from torch.nn.functional import pad
 
 SPOTS: Final = -1
 """Number of the spots (B, 1, H, W) among the levels of features, which count from zero."""
@@ -93,8 +94,16 @@ def free(spots: Tensor, foreground: Tensor, inside: Tensor) -> Tensor:
 
 
 def _highest(plane: Tensor, reach: int) -> Tensor:
-    """Give the highest value of the square that reaches so many pixels to each side of every pixel."""
-    return max_pool2d(plane, 2 * reach + 1, stride=1, padding=reach)
+    """Give the highest value of the square that reaches so many pixels to each side of every pixel.
+
+    Rows, then columns, pixel by pixel: PyTorch's largest-value pooling, which keeps places too, takes seven times as
+    long on a processor.
+    """
+    padded = pad(plane, (reach,) * 4, value=-torch.inf)
+    for axis in (-1, -2):
+        side = padded.shape[axis] - 2 * reach
+        padded = reduce(torch.maximum, [padded.narrow(axis, shift, side) for shift in range(2 * reach + 1)])
+    return padded
 
 
 def strongest(found: Tensor, inside: Tensor) -> Tensor:

@@ -1,4 +1,4 @@
-"""The stage at a finer scale: its answer's pixels, the map whose foreground is exactly the stage's, what learns when."""
+"""The stage at a finer scale: its answer's pixels, the map that has exactly its foreground, and what learns when."""
 
 import pytest
 import torch
