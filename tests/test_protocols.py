@@ -20,7 +20,7 @@ from cvs_med.tables import read_predictions
 # What makes a protocol cheap without changing what it does.
 CHEAP = (
     "images.size=32", "network.backbone=resnet18", "network.weights=none", "training.epochs=1",
-    "training.least_steps=1", "training.batch_size=20", "splits.folds=2",
+    "training.least_steps=1", "training.batch_size=20", "splits.folds=2", "fine.steps=1",
 )  # fmt: skip
 
 

@@ -9,6 +9,7 @@ from PIL import Image
 
 from cvs_med.errors import DataError
 from cvs_med.geometry import Geometry
+from cvs_med.harmonising import harmonise
 from cvs_med.images import Mask, read_field_of_view, read_header, read_image
 from cvs_med.report.case_maps import CaseMap
 from cvs_med.review.run import FinishedRun
@@ -48,7 +49,7 @@ def photograph(run: FinishedRun, case_id: str, case: CaseMap) -> Photograph:
         said = "The photographs were not found" if not run.cases else "This case is not in the data folder"
         return _small(case, f"{said}: shown as the network saw it. Start with --data-dir to see every pixel.")
     try:
-        again = _again(files, run.crop, case.image.shape[0])
+        again = _again(files, run, case.image.shape[0])
         seen = again.inside
         apart = np.abs(again.image.transpose(1, 2, 0)[seen].astype(np.int16) - case.image[seen])
         if apart.mean() > _LARGEST_DIFFERENCE:
@@ -67,10 +68,11 @@ def field_of_view(files: Case) -> Mask:
     return read_field_of_view(files, shape_of(files))
 
 
-def _again(files: Case, crop: str, size: int) -> Square:
+def _again(files: Case, run: FinishedRun, size: int) -> Square:
     """Bring a photograph to the square that the network saw, if it is the same photograph."""
-    view = field_of_view(files)
-    return square(read_image(files.image), view, None, size=size, crop=crop)  # type: ignore[arg-type] # the run's protocol
+    view, pixels = field_of_view(files), read_image(files.image)
+    pixels = harmonise(pixels, view) if run.harmonise else pixels
+    return square(pixels, view, None, size=size, crop=run.crop)  # type: ignore[arg-type] # the run's protocol
 
 
 def predicted_mask(case: CaseMap, place: Geometry) -> Mask:

@@ -30,6 +30,7 @@ class FinishedRun:
         segmentation: case id to what is known of its map.
         cases: case id to its files; empty if the data set is not on this machine.
         repeats: the predictions of the run's repeats with other seeds, if it is one of several.
+        harmonise: whether photographs were made alike before, as in the protocol.
     """
 
     path: Path
@@ -41,6 +42,7 @@ class FinishedRun:
     segmentation: Mapping[str, Segmentation]
     cases: Mapping[str, Case]
     repeats: tuple[Mapping[str, Prediction], ...] = ()
+    harmonise: bool = False
 
     @property
     def name(self) -> str:
@@ -84,16 +86,18 @@ def open_run(path: Path, data_dir: Path | None = None) -> FinishedRun:
         raise RunError(f"{path}: expected a finished run, found no predictions.csv. Finish it, or name another --run.")
     predictions = {p.case_id: p for p in read_predictions(table, card.class_names)}
     areas = path / "segmentation.csv"
+    images = _images(path)
     return FinishedRun(
         path=path,
         digest=hashlib.sha256(table.read_bytes()).hexdigest()[:16],
         card=card,
         method=read_method(path),
-        crop=_crop(path),
+        crop=str(images.get("crop", "none")),
         predictions={name: predictions[name] for name in sorted(predictions, key=_shuffled)},
         segmentation={row.case_id: row for row in read_segmentation(areas)} if areas.exists() else {},
         cases=_cases(card.name, data_dir),
         repeats=_repeats(path.resolve(), card.class_names, predictions.keys()),
+        harmonise=bool(images.get("harmonise", False)),
     )
 
 
@@ -111,9 +115,10 @@ def _shuffled(case_id: str) -> str:
     return hashlib.sha256(case_id.encode()).hexdigest()
 
 
-def _crop(path: Path) -> str:
+def _images(path: Path) -> dict[str, object]:
+    """Read how photographs were prepared; nothing is known of a run that does not say it."""
     images = yaml.safe_load((path / "protocol.yaml").read_bytes()).get("images")
-    return str(images.get("crop", "none")) if isinstance(images, dict) else "none"
+    return images if isinstance(images, dict) else {}
 
 
 def _cases(name: str, data_dir: Path | None) -> dict[str, Case]:

@@ -104,13 +104,23 @@ def test_the_network_gives_the_ensemble_s_map(made: Path, run: Path) -> None:
     np.testing.assert_allclose(found.sum(dim=1), 1, atol=1e-5)
 
 
-def test_spots_are_a_plane_of_their_own(cross_validate: Callable[..., object], tmp_path: Path) -> None:
-    cross_validate(tmp_path / "run", "training.epochs=1", "splits.folds=2", "images.finer=2")
+FINE = (
+    "network.trainable=head", "network.decoder=fine", "network.context=[3]", "augmentation.colour=0",
+    "fine.widths=[8,8]", "fine.tile=32", "fine.steps=2",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("settings", [(), FINE])
+def test_what_else_is_looked_at_are_planes_of_their_own(
+    settings: tuple[str, ...], cross_validate: Callable[..., object], tmp_path: Path
+) -> None:
+    cross_validate(tmp_path / "run", "training.epochs=1", "splits.folds=2", "images.finer=2", *settings)
     asked = ["export", str(tmp_path / "run"), "--format", "monai-bundle", "--out", str(tmp_path / "made")]
     assert CliRunner().invoke(main, asked).exit_code == 0
     metadata = json.loads((tmp_path / "made" / "configs" / "metadata.json").read_text())
     image = metadata["network_data_format"]["inputs"]["image"]
-    assert list(image["channel_def"].values()) == ["red", "green", "blue", "spots", "field of view"]
+    finer = [f"finer square, part {number}" for number in range(1, 5)] if settings else []
+    assert list(image["channel_def"].values()) == ["red", "green", "blue", "spots", *finer, "field of view"]
     planes = torch.rand(2, image["num_channels"], 64, 64, generator=torch.Generator().manual_seed(0))
     with torch.inference_mode():
         found = bundle.network(str(tmp_path / "made"))(planes)

@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from click.testing import CliRunner
+from PIL import Image
 
 from cvs_med.cli import main
 from cvs_med.errors import RunError
@@ -40,10 +41,14 @@ def rows(out: Path) -> dict[str, dict[str, object]]:
     return {row["file"]: row for row in map(json.loads, lines)}
 
 
+FINE = "network.decoder=fine", "network.context=[3]", "fine.widths=[8,8]", "fine.tile=32", "fine.steps=4"
+
+
 @pytest.mark.parametrize(
     ("settings", "trainable"),
     [
-        (("q=mean", "images.finer=2"), "head"),
+        (("q=mean", "images.finer=2", "images.harmonise=true"), "head"),
+        (("q=foreground", "images.finer=2", *FINE), "head"),
         (("q=probability",), "all"),
         (("method=multitask", "loss.class_weight=1"), "head"),
     ],
@@ -69,6 +74,9 @@ def test_without_pytorch_the_answers_are_the_same(
             assert row[key] == pytest.approx(expected[name][key], abs=1e-4)
         for written in (ours / "photographs" / name).iterdir():
             assert (theirs / "photographs" / name / written.name).exists()
+    for file in ours.rglob("label_map.png"):
+        one, other = (np.asarray(Image.open(each)) for each in (file, theirs / file.relative_to(ours)))
+        assert (one == other).mean() > 0.999
     for file in ours.rglob("evidence.npz"):
         with np.load(file) as one, np.load(theirs / file.relative_to(ours)) as other:
             np.testing.assert_allclose(other["shares"], one["shares"], atol=1e-4)
