@@ -1,7 +1,11 @@
+import os
 import re
 import shlex
 import shutil
-from collections.abc import Callable
+import signal
+import subprocess
+import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -110,3 +114,61 @@ def test_the_commands_for_propagated_masks_give_their_row(
         assert result.exit_code == 0, result.output
     assert "| cvs(seg-10) |" in (tmp_path / "sweep-seg-10" / "table.md").read_text()
     assert [path.name for path in (tmp_path / "seg-10" / "cifar100").glob("*.png")] == ["train-00000.png"]
+
+
+STAND_IN = """#!/bin/bash
+echo "${0##*/} $*" >> said
+case ${0##*/} in
+    hostname) echo "10.0.0.1 192.168.0.1 " ;;
+    openssl) echo secret ;;
+    srun) [ "$RAY_AUTH_TOKEN" = secret ] && sleep 60 ;;
+    cvs-med) [ -e quick ] && exit 3 || exec sleep 60 ;;
+esac
+"""
+
+
+@pytest.fixture
+def slurm_script(tmp_path: Path) -> Iterator[subprocess.Popen[bytes]]:
+    """The script for Slurm, started with a stand-in for every program that it calls."""
+    (script,) = re.findall(r"```sh\n(#!/bin/bash\n.*?)```", (ROOT / "docs" / "scaling.md").read_text(), flags=re.S)
+    (tmp_path / "bin").mkdir()
+    (tmp_path / "script").write_text(script)
+    for name in ("srun", "scontrol", "ray", "cvs-med", "hostname", "openssl"):
+        (tmp_path / "bin" / name).write_text(STAND_IN)
+        (tmp_path / "bin" / name).chmod(0o755)
+    if shutil.which("shellcheck"):
+        subprocess.run(["shellcheck", "script"], cwd=tmp_path, check=True)
+    told = {"SLURM_JOB_ID": "7", "SLURM_JOB_NUM_NODES": "4", "SLURM_CPUS_PER_TASK": "16", "SLURMD_NODENAME": "n1"}
+    path = f"{tmp_path / 'bin'}:{os.environ['PATH']}"
+    environment = {**os.environ, **told, "PATH": path, "SCRATCH": "/scratch"}
+    with subprocess.Popen(["bash", "script"], cwd=tmp_path, env=environment, start_new_session=True) as process:
+        yield process
+        os.killpg(process.pid, signal.SIGKILL)
+
+
+def test_the_script_for_slurm_starts_a_head_its_workers_and_the_command(
+    slurm_script: subprocess.Popen[bytes], tmp_path: Path
+) -> None:
+    (tmp_path / "quick").touch()
+    assert slurm_script.wait(30) == 3, "not the command's own"
+    said = (tmp_path / "said").read_text()
+    ends = "--num-cpus=16 --block\n"
+    head = "--nodelist=n1 ray start --head --node-ip-address=10.0.0.1 --port=6379 --include-dashboard=false"
+    assert f"srun --nodes=1 --ntasks=1 --cpus-per-task=16 {head} {ends}" in said
+    workers = "--exclude=n1 ray start --address=10.0.0.1:6379"
+    assert f"srun --nodes=3 --ntasks=3 --cpus-per-task=16 {workers} {ends}" in said
+    assert re.search(r"^cvs-med sweep .* --ray 10\.0\.0\.1:6379$", said, flags=re.M)
+    assert "requeue" not in said
+
+
+def test_the_script_for_slurm_is_submitted_again_before_its_time_is_over(
+    slurm_script: subprocess.Popen[bytes], tmp_path: Path
+) -> None:
+    until = time.monotonic() + 30
+    while not (tmp_path / "said").exists() or "cvs-med" not in (tmp_path / "said").read_text():
+        assert time.monotonic() < until
+        time.sleep(0.05)
+    time.sleep(0.2)  # The trap is set after the command was started.
+    slurm_script.send_signal(signal.SIGUSR1)
+    slurm_script.wait(30)
+    assert (tmp_path / "said").read_text().endswith("scontrol requeue 7\n")
