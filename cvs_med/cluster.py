@@ -130,7 +130,7 @@ def compute(
     """
     if not tasks:
         return
-    with _connected(address) as ray, _marked(tasks) as mark:
+    with _kept_sigterm() as heed, _connected(address) as ray, _marked(tasks) as mark:
         threads = torch.get_num_threads()
         processors = 1 if gpus_per_task else threads
         _require_room(ray, {"CPU": processors, "GPU": gpus_per_task})
@@ -145,7 +145,7 @@ def compute(
         started = {work.remote(task, order, mailbox): task for task, order in zip(tasks, orders, strict=True)}
         observer.stage(f"{len(tasks)} tasks on {len(_nodes(ray))} machine{'s' if len(_nodes(ray)) > 1 else ''}")
         try:
-            _await(ray, started, mailbox, observer)
+            _await(ray, started, mailbox, observer, heed)
         except ray.exceptions.RayError as error:  # Of the mailbox, which is in this machine's part of the cluster.
             raise RunError(
                 f"Expected the Ray cluster to stay, found it lost ({type(error).__name__}). The same command goes on, "
@@ -153,16 +153,31 @@ def compute(
             ) from error
 
 
-def _await(ray: ModuleType, started: dict[Any, Task], mailbox: Any, observer: Observer) -> None:  # noqa: ANN401 - Ray's handle
-    """Pass on what comes until all tasks are done."""
-    waiting = list(started)
+def _await(
+    ray: ModuleType,
+    started: dict[Any, Task],
+    mailbox: Any,  # noqa: ANN401 - Ray's handle
+    observer: Observer,
+    heed: Callable[[], None],
+) -> None:
+    """Pass on what comes until all tasks are done; never wait for long, so that a signal is heeded."""
+    waiting, asked = list(started), mailbox.take.remote()
     while waiting:
         done, waiting = ray.wait(waiting, timeout=_SECONDS_BETWEEN_LOOKS)
-        for number, epoch in ray.get(mailbox.take.remote()):
-            observer.epoch(number, epoch)
+        if ray.wait([asked], timeout=0)[0]:
+            _pass_on(ray.get(asked), observer)
+            asked = mailbox.take.remote()
         for each in done:
             answer = _answer(ray, each, started[each])
             observer.stage(f"Done on {answer.node}: {started[each].title}; {len(waiting)} to come")
+        heed()
+    _pass_on(ray.get(asked), observer)
+    _pass_on(ray.get(mailbox.take.remote()), observer)
+
+
+def _pass_on(epochs: list[tuple[int, Epoch]], observer: Observer) -> None:
+    for number, epoch in epochs:
+        observer.epoch(number, epoch)
 
 
 def _answer(ray: ModuleType, handle: Any, task: Task) -> _Done:  # noqa: ANN401 - Ray's handle
@@ -259,6 +274,31 @@ def _connected(address: str) -> Iterator[ModuleType]:
         yield ray
     finally:
         ray.shutdown()
+
+
+@contextmanager
+def _kept_sigterm() -> Iterator[Callable[[], None]]:
+    """Keep a SIGTERM that comes until the given function is called, or the block is left.
+
+    What is raised inside Ray to end the work may get lost there, or come out as another error.
+    """
+    if threading.current_thread() is not threading.main_thread():  # Signals are the main thread's.
+        yield lambda: None
+        return
+    came: list[int] = []
+    before = signal.signal(signal.SIGTERM, lambda number, _frame: came.append(number)) or signal.SIG_DFL
+
+    def heed() -> None:
+        if came:
+            came.clear()
+            signal.signal(signal.SIGTERM, before)
+            signal.raise_signal(signal.SIGTERM)
+
+    try:
+        yield heed
+    finally:
+        signal.signal(signal.SIGTERM, before)
+    heed()
 
 
 @contextmanager

@@ -5,6 +5,7 @@ import os
 import signal
 import sys
 from collections.abc import Callable, Iterator
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -162,6 +163,49 @@ def test_a_run_folder_that_a_worker_does_not_see_is_refused(
     with pytest.raises(CvsMedError, match=r"expected a run folder that every machine of the cluster sees"):
         start(nodes.address, tmp_path / "run", Watching())
     assert not (tmp_path / "run" / "fold-0" / "predictions.csv").exists()
+
+
+class Played:
+    """As much of Ray as is needed to wait for tasks: each wait ends one, and the mailbox has one epoch for each."""
+
+    exceptions = type("Exceptions", (), {"RayTaskError": ZeroDivisionError, "RayError": ZeroDivisionError})
+
+    def wait(self, handles: list[Any], timeout: float) -> tuple[list[Any], list[Any]]:
+        return handles[:1], handles[1:]
+
+    def get(self, handle: object) -> object:
+        return cluster._Done("here", None) if isinstance(handle, str) else handle
+
+
+@pytest.mark.parametrize("ended", [False, True])
+def test_sigterm_is_kept_until_ray_is_not_at_work(ended: bool) -> None:
+    def end(number: int, frame: object) -> None:
+        raise KeyboardInterrupt
+
+    class Asked:
+        def remote(self) -> list[tuple[int, str]]:
+            if ended:
+                signal.raise_signal(signal.SIGTERM)  # Nothing is raised here, where Ray would be at work.
+            told.append((len(told), "an epoch"))
+            return told[-1:]
+
+    class Told:
+        def stage(self, text: str) -> None: ...
+
+        def epoch(self, fold: int, epoch: object) -> None:
+            heard.append((fold, epoch))
+
+    told: list[tuple[int, str]] = []
+    heard: list[object] = []
+    started: dict[Any, Any] = {name: type("Task", (), {"title": name}) for name in "abc"}
+    before = signal.signal(signal.SIGTERM, end)
+    try:
+        with pytest.raises(KeyboardInterrupt) if ended else nullcontext(), cluster._kept_sigterm() as heed:
+            cluster._await(Played(), started, type("Mailbox", (), {"take": Asked()}), Told(), heed)  # type: ignore[arg-type]
+        assert signal.getsignal(signal.SIGTERM) is end
+    finally:
+        signal.signal(signal.SIGTERM, before)
+    assert heard == (told[:1] if ended else told)
 
 
 @needs_ray
