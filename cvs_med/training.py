@@ -147,8 +147,15 @@ def _steps_of_an_epoch(cases: int, batch_size: int) -> int:
     return steps if batch_size == 1 else min(steps, cases // 2)
 
 
-def build_optimiser(model: Network | Head, settings: Training) -> Optimizer:
-    """Build the optimiser; the linear part of a CvS head has a rate and a decay of its own."""
+def build_optimiser(model: Network | Head, settings: Training, *, fused: bool | None = True) -> Optimizer:
+    """Build the optimiser; the linear part of a CvS head has a rate and a decay of its own.
+
+    Args:
+        model: what is trained.
+        settings: its optimiser and rates.
+        fused: whether a step passes once over each weight, its gradient and its moments, rather than once for each
+            term of its formula; None leaves it to PyTorch, whose default is not to.
+    """
     head = model.head if isinstance(model, Network) else model
     linear = head.linear_parameters()
     own = {id(parameter) for parameter in linear}
@@ -157,8 +164,9 @@ def build_optimiser(model: Network | Head, settings: Training) -> Optimizer:
     if linear:
         groups.append({"params": linear, "rate": settings.context_rate, "weight_decay": settings.context_decay})
     if settings.optimiser == "adamw":
-        return AdamW(groups, lr=settings.learning_rate)
-    return SGD(groups, lr=settings.learning_rate, momentum=settings.momentum, nesterov=settings.momentum > 0)
+        return AdamW(groups, lr=settings.learning_rate, fused=fused)
+    nesterov = settings.momentum > 0
+    return SGD(groups, lr=settings.learning_rate, momentum=settings.momentum, nesterov=nesterov, fused=fused)
 
 
 def _set_rate(optimiser: Optimizer, settings: Training, done: float, cases: int) -> None:
