@@ -42,15 +42,17 @@ def evidence(map_logits: Tensor, q: Q, inside: Tensor | None = None, probabiliti
     Returns:
         (B, P, H, W); its sum over the pixels is the score.
     """
-    if probabilities is None:
-        probabilities = map_logits.float().softmax(dim=1)
-    scores = probabilities[:, 1:] if q == "probability" else map_logits.float()[:, 1:]
-    alike = torch.ones_like(scores[:, :1]) if inside is None else inside[:, None].to(scores.dtype)
+    logits = map_logits.float()
+    alike = torch.ones_like(logits[:, :1]) if inside is None else inside[:, None].to(logits.dtype)
     weights = _share(alike)
-    if q == "foreground":
-        # No gradient passes: where to look is learnt from the masks, and a class cannot be won by looking elsewhere.
-        weights = _share(weights + _share((1 - probabilities[:, :1].detach()) * alike))
-    return scores * weights
+    if q == "mean":
+        return logits[:, 1:] * weights
+    if probabilities is None:
+        probabilities = logits.softmax(dim=1)
+    if q == "probability":
+        return probabilities[:, 1:] * weights
+    # No gradient passes: where to look is learnt from the masks, and a class cannot be won by looking elsewhere.
+    return logits[:, 1:] * _share(weights + _share((1 - probabilities[:, :1].detach()) * alike))
 
 
 def class_logits(map_logits: Tensor, q: Q, inside: Tensor | None = None) -> Tensor:

@@ -1,5 +1,6 @@
 """What training minimises: a loss on the map, a loss on the derived class, or both."""
 
+import torch
 from torch import Tensor
 from torch.nn.functional import cross_entropy
 
@@ -36,23 +37,23 @@ def map_loss(
     map_logits: Tensor, label_map: Tensor, inside: Tensor, settings: Loss, share: Share = ALONE
 ) -> Tensor:
     """Compute the per-pixel cross-entropy, with `foreground_weight` for foreground pixels, and a share of Dice loss."""
-    classes = map_logits.shape[1]
-    weights = map_logits.new_full((classes,), settings.foreground_weight)
-    weights[0] = 1
-    per_pixel = cross_entropy(map_logits, label_map, weight=weights, reduction="none") * inside
-    loss = share.sum(per_pixel.sum()) / share.sum((weights[label_map] * inside).sum()).clamp_min(1)
+    # One pass over all classes serves both losses: a map is large beside what else a loss reads.
+    logs = map_logits.log_softmax(dim=1)
+    weights = torch.where(label_map > 0, settings.foreground_weight, 1.0) * inside
+    of_label = logs.gather(1, label_map[:, None])[:, 0]
+    loss = -share.sum((of_label * weights).sum()) / share.sum(weights.sum()).clamp_min(1)
     if settings.dice_weight:
-        loss = loss + settings.dice_weight * dice_loss(map_logits, label_map, inside, share)
+        loss = loss + settings.dice_weight * dice_loss(1 - logs[:, 0].exp(), label_map, inside, share)
     return loss
 
 
-def dice_loss(map_logits: Tensor, label_map: Tensor, inside: Tensor, share: Share = ALONE) -> Tensor:
-    """Compute one minus the soft Dice of foreground against background, over the whole batch.
+def dice_loss(foreground: Tensor, label_map: Tensor, inside: Tensor, share: Share = ALONE) -> Tensor:
+    """Compute one minus the soft Dice of foreground (B, H, W), a probability, over the whole batch.
 
     Milletari, Navab, Ahmadi: "V-Net", 3DV 2016 (squares in the denominator). Classes are left to the cross-entropy: a
     thin vessel is found first and named second.
     """
-    predicted = (1 - map_logits.softmax(dim=1)[:, 0]) * inside
+    predicted = foreground * inside
     gold = (label_map > 0).to(predicted.dtype) * inside
     common = share.sum((predicted * gold).sum())
     return 1 - (2 * common + 1) / (share.sum(predicted.square().sum() + gold.sum()) + 1)

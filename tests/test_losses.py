@@ -30,6 +30,11 @@ def sure(label_map: Tensor, strength: float = 40) -> Tensor:
     return strength * torch.nn.functional.one_hot(label_map, 4).movedim(-1, 1).float()
 
 
+def foreground(logits: Tensor) -> Tensor:
+    """Probability that a pixel is no background."""
+    return 1 - logits.softmax(dim=1)[:, 0]
+
+
 @given(batches())
 def test_the_plain_map_loss_is_torch_s_cross_entropy(batch: tuple[Tensor, Tensor, Tensor]) -> None:
     logits, labels, inside = batch
@@ -70,13 +75,14 @@ def test_dice_is_that_of_foreground_against_background(batch: tuple[Tensor, Tens
     predicted = (logits.double().exp()[:, 1:].sum(dim=1) / logits.double().exp().sum(dim=1))[inside > 0]
     gold = (labels > 0).double()[inside > 0]
     overlap = (2 * (predicted * gold).sum() + 1) / ((predicted**2).sum() + (gold**2).sum() + 1)
-    torch.testing.assert_close(dice_loss(logits, labels, inside).double(), 1 - overlap, atol=1e-5, rtol=1e-5)
+    found = dice_loss(foreground(logits), labels, inside)
+    torch.testing.assert_close(found.double(), 1 - overlap, atol=1e-5, rtol=1e-5)
 
 
 @given(batches())
 def test_a_perfect_map_costs_nothing(batch: tuple[Tensor, Tensor, Tensor]) -> None:
     _, labels, inside = batch
-    assert dice_loss(sure(labels), labels, inside) < 1e-6
+    assert dice_loss(foreground(sure(labels)), labels, inside) < 1e-6
     assert map_loss(sure(labels), labels, inside, Loss(dice_weight=1)) < 1e-6
 
 
@@ -84,17 +90,34 @@ def test_a_perfect_map_costs_nothing(batch: tuple[Tensor, Tensor, Tensor]) -> No
 def test_a_map_that_is_wrong_everywhere_costs_nearly_all_of_the_dice(batch: tuple[Tensor, Tensor, Tensor]) -> None:
     labels = batch[1]
     wrong = torch.where(labels > 0, 0, 1)
-    assert dice_loss(sure(wrong), labels, EVERYWHERE) > 0.98
+    assert dice_loss(foreground(sure(wrong)), labels, EVERYWHERE) > 0.98
+
+
+@given(batches(), st.floats(0.1, 10), st.floats(0.1, 5))
+def test_both_losses_together_have_the_value_and_gradient_of_each_alone(
+    batch: tuple[Tensor, Tensor, Tensor], weight: float, dice_weight: float
+) -> None:
+    logits, labels, inside = batch
+    together, apart = logits.clone().requires_grad_(), logits.clone().requires_grad_()
+    settings = Loss(foreground_weight=weight, dice_weight=dice_weight)
+    found = map_loss(together, labels, inside, settings)
+    per_pixel = cross_entropy(apart, labels, torch.tensor([1, weight, weight, weight]), reduction="none")
+    counted = torch.where(labels > 0, weight, 1.0) * inside
+    expected = (per_pixel * inside).sum() / counted.sum().clamp_min(1)
+    expected = expected + dice_weight * dice_loss(foreground(apart), labels, inside)
+    torch.testing.assert_close(found, expected)
+    torch.autograd.backward([found, expected])
+    torch.testing.assert_close(together.grad, apart.grad, atol=1e-6, rtol=1e-4)
 
 
 def test_dice_forgives_the_wrong_class_of_the_right_vessel() -> None:
     labels = torch.randint(1, 4, SHAPE, generator=torch.Generator().manual_seed(0))
-    assert dice_loss(sure(labels % 3 + 1), labels, EVERYWHERE) < 1e-6
+    assert dice_loss(foreground(sure(labels % 3 + 1)), labels, EVERYWHERE) < 1e-6
 
 
 def test_no_vessel_and_none_predicted_is_perfect() -> None:
     nothing = torch.zeros(SHAPE, dtype=torch.int64)
-    assert dice_loss(sure(nothing), nothing, EVERYWHERE) < 1e-6
+    assert dice_loss(foreground(sure(nothing)), nothing, EVERYWHERE) < 1e-6
     assert map_loss(sure(nothing), nothing, 0 * EVERYWHERE, Loss(dice_weight=1)).isfinite()
 
 

@@ -33,9 +33,11 @@ class MapHead(Head):
 
     def enlarged(self, decoded: Tensor) -> Tensor:
         """Enlarge what the decoder gave to the map's side."""
-        if decoded.shape[-1] == self.size:
-            return decoded.float()
-        return interpolate(decoded.float(), size=(self.size, self.size), mode="bilinear")
+        # Whole planes: with its few maps side by side, all that follows would go through a pixel's maps one by one.
+        whole = decoded.float().contiguous()
+        if whole.shape[-1] == self.size:
+            return whole
+        return interpolate(whole, size=(self.size, self.size), mode="bilinear")
 
     def calibrate(self, pooled: Mapping[int, Pooled]) -> None:
         """Fit the standardisation of the decoder's linear part, if it has one; see `Contextual.calibrate`."""
