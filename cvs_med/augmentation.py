@@ -99,11 +99,13 @@ def mixup(
 
 
 def _flip(planes: Tensor, settings: Augmentation, generator: Generator) -> Tensor:
-    for axis, name in ((-1, "horizontal"), (-2, "vertical")):
-        if name in settings.flip:
-            chosen = _coin(len(planes), generator).to(planes.device)
-            planes = torch.where(chosen[:, None, None, None], planes.flip(axis), planes)
-    return planes
+    """Mirror each image by its own draw; one that is to stay is not read for nothing."""
+    sides, heights = (
+        _coin(len(planes), generator).tolist() if name in settings.flip else [False] * len(planes)
+        for name in ("horizontal", "vertical")
+    )
+    drawn = [View(*draw) for draw in zip(sides, heights, strict=True)]
+    return torch.cat([view.apply(planes[number, None]) for number, view in enumerate(drawn)])
 
 
 def _draw_matrices(count: int, settings: Augmentation, generator: Generator) -> Tensor:
@@ -150,13 +152,17 @@ def _warp(planes: Tensor, matrices: Tensor, *, to_the_edge: bool = False) -> Ten
 
 
 def _colour(images: Tensor, strength: float, generator: Generator) -> Tensor:
-    """Change saturation, contrast and brightness, each by a factor around one."""
+    """Change saturation, contrast and brightness, each by a factor around one.
+
+    Saturation draws a pixel away from its grey, contrast from the image's mean grey, which saturation leaves as it is,
+    and brightness from black. All three are linear, so that the pixels are passed once.
+    """
     factors = (1 + strength * _uniform((3, len(images), 1, 1, 1), generator)).to(images.device)
+    saturation, contrast, brightness = factors
     grey = images.mean(dim=1, keepdim=True)
-    images = grey + factors[0] * (images - grey)
-    middle = images.mean(dim=(1, 2, 3), keepdim=True)
-    images = middle + factors[1] * (images - middle)
-    return (images * factors[2]).clamp(0, 1)
+    middle = grey.mean(dim=(2, 3), keepdim=True)
+    added = brightness * (contrast * (1 - saturation) * grey + (1 - contrast) * middle)
+    return torch.addcmul(added, images, factors.prod(dim=0)).clamp_(0, 1)
 
 
 def _uniform(shape: tuple[int, ...], generator: Generator) -> Tensor:

@@ -124,6 +124,29 @@ def test_each_flip_is_the_one_it_is_named_after(name: str, axis: int, warped: bo
     assert set(kinds) == {(True, False), (False, True)}
 
 
+@given(seeds)
+def test_colours_change_by_three_factors_one_after_another(seed: int) -> None:
+    images, strength = some_planes(seed), 0.3
+    found, _ = augment(images, images, Augmentation(flip=(), colour=strength), Generator().manual_seed(seed))
+    drawn = torch.rand((3, len(images), 1, 1, 1), generator=Generator().manual_seed(seed))
+    saturation, contrast, brightness = 1 + strength * (2 * drawn - 1)
+    grey = images.mean(dim=1, keepdim=True)
+    coloured = grey + saturation * (images - grey)
+    middle = coloured.mean(dim=(1, 2, 3), keepdim=True)
+    expected = ((middle + contrast * (coloured - middle)) * brightness).clamp(0, 1)
+    torch.testing.assert_close(found, expected, atol=1e-6, rtol=0)
+
+
+def test_flips_are_drawn_for_each_side_in_turn() -> None:
+    images = some_planes(0, count=16)
+    moved, _ = augment(images, images, Augmentation(), Generator().manual_seed(4))
+    generator = Generator().manual_seed(4)
+    for axis in (-1, -2):
+        chosen = torch.rand(len(images), generator=generator) < 0.5
+        images = torch.where(chosen[:, None, None, None], images.flip(axis), images)
+    assert torch.equal(moved, images)
+
+
 def test_a_shift_moves_by_at_most_its_share() -> None:
     point = torch.zeros(64, 1, 41, 41)
     point[:, :, 20, 20] = 1
