@@ -173,6 +173,13 @@ def keep_model(path: Path, network: Network) -> None:
     write_bytes(path, save({name: value.contiguous() for name, value in trained.state_dict().items()}))
 
 
+def untrained(setup: Setup, seed: int, train: Sequence[int]) -> Network:
+    """Give the network that a training on these cases begins with, where no stage is trained before."""
+    network = _fresh(setup, seed)
+    _calibrate(setup, network, train, setup.photographs.foreground)
+    return network
+
+
 def _fresh(setup: Setup, seed: int) -> Network:
     """Give a network with the encoder as loaded and a head drawn anew from the fold's seed."""
     torch.manual_seed(seed)

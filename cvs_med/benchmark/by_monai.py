@@ -13,7 +13,7 @@ from cvs_med import losses
 from cvs_med.batches import PhotographBatches
 from cvs_med.cache import Photographs
 from cvs_med.errors import CvsMedError
-from cvs_med.networks import build_network
+from cvs_med.networks import Network
 from cvs_med.protocol import Protocol
 from cvs_med.protocol_sections import Augmentation
 from cvs_med.squares import Crop
@@ -57,11 +57,13 @@ def persistent(cases: Sequence[Case], size: int, crop: Crop, folder: Path) -> Ca
     return passing
 
 
-def supervised_trainer(protocol: Protocol, source: PhotographBatches, size: int, count: int) -> Callable[[], None]:
-    """Build a network and give a function that trains it for `count` steps of `size` images with MONAI's engine.
+def supervised_trainer(
+    network: Network, protocol: Protocol, source: PhotographBatches, size: int, count: int
+) -> Callable[[], None]:
+    """Give a function that trains a network for `count` steps of `size` images with MONAI's engine.
 
-    Network, losses and optimiser are ours, and so is the field of view, which is not transformed; mirroring, turns,
-    zoom, shift and noise are the transforms', and colour is left out.
+    Network and losses are ours, and so is the field of view, which is not transformed; mirroring, turns, zoom, shift
+    and noise are the transforms', and colour is left out. The optimiser is PyTorch's as it comes: not the fused one.
 
     Raises:
         CvsMedError: pytorch-ignite is not installed.
@@ -73,9 +75,8 @@ def supervised_trainer(protocol: Protocol, source: PhotographBatches, size: int,
         raise CvsMedError(
             "Expected pytorch-ignite, which MONAI's trainer rests on, found none. Install cvs-med[bench]."
         ) from error
-    torch.manual_seed(0)
-    network = build_network(protocol, source.classes).train()
-    optimiser = build_optimiser(network, protocol.training)
+    network.train()
+    optimiser = build_optimiser(network, protocol.training, fused=None)
     batches = _dictionaries(source.photographs, list(range(size)) * count, protocol.augmentation, size)
 
     def prepare(batch: dict[str, Tensor], device: torch.device, non_blocking: bool, **_: object) -> tuple[Any, ...]:
@@ -104,7 +105,9 @@ def _dictionaries(photographs: Photographs, chosen: Sequence[int], settings: Aug
     from monai.transforms.intensity.dictionary import RandGaussianNoised, ScaleIntensityRanged
     from monai.transforms.spatial.dictionary import RandAffined, RandFlipd
 
-    keys, side = ["image", "mask"], photographs.images.shape[-1]
+    keys, side, pixels = ["image", "mask"], photographs.images.shape[-1], photographs.images
+    if photographs.spots is not None:
+        pixels = torch.cat([pixels, photographs.spots[:, None]], dim=1)
     axes = [axis for axis, name in enumerate(("vertical", "horizontal")) if name in settings.flip]
     affine = RandAffined(keys, prob=1, rotate_range=math.radians(settings.turn), scale_range=(settings.zoom,) * 2,
                          translate_range=(settings.shift * side,) * 2, padding_mode="zeros")  # fmt: skip
@@ -114,7 +117,5 @@ def _dictionaries(photographs: Photographs, chosen: Sequence[int], settings: Aug
         *([affine] if settings.turn or settings.zoom or settings.shift else []),
         *([RandGaussianNoised(["image"], prob=1, std=settings.noise)] if settings.noise else []),
     ])  # fmt: skip
-    items = [
-        {"image": photographs.images[case], "mask": photographs.foreground[case][None], "case": case} for case in chosen
-    ]
+    items = [{"image": pixels[case], "mask": photographs.foreground[case][None], "case": case} for case in chosen]
     return DataLoader(Dataset(items, transform), batch_size=size, num_workers=0)

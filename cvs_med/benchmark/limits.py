@@ -10,7 +10,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from cvs_med import environment
 from cvs_med.benchmark import profile
 from cvs_med.benchmark.rounds import Ratio, Result, alternate
-from cvs_med.benchmark.sources import require_trained_whole, training_part
+from cvs_med.benchmark.sources import fresh, require_trained_whole, training_part
 from cvs_med.benchmark.steps import stepper
 from cvs_med.precision import choose
 from cvs_med.protocol import Protocol
@@ -36,7 +36,7 @@ def limits(
     require_trained_whole(protocol)
     source = training_part(protocol, torch.device(accelerator), data_dir, cache_dir, workers)
     precision = choose(protocol.training.precision, source.device)
-    steps = stepper(protocol, source, precision, torch.channels_last)
+    steps = stepper(fresh(protocol, source), source, protocol, precision, torch.channels_last)
     with FlopCounterMode(display=False) as counter:
         steps()
     work = counter.get_total_flops() / 1e9

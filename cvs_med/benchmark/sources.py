@@ -5,8 +5,9 @@ from pathlib import Path
 import torch
 
 from cvs_med import cache, datasets
-from cvs_med.batches import PhotographBatches
+from cvs_med.batches import FeatureBatches, PhotographBatches
 from cvs_med.errors import CvsMedError
+from cvs_med.networks import Network, build_network
 from cvs_med.protocol import Protocol
 
 
@@ -22,7 +23,13 @@ def training_part(
     return PhotographBatches(photographs, labels, len(kind.class_names), protocol.augmentation, device)
 
 
-def batch_size(protocol: Protocol, source: PhotographBatches) -> int:
+def fresh(protocol: Protocol, source: PhotographBatches) -> Network:
+    """Build a network; all that are built of one protocol have the same weights."""
+    torch.manual_seed(0)
+    return build_network(protocol, source.classes)
+
+
+def batch_size(protocol: Protocol, source: PhotographBatches | FeatureBatches) -> int:
     """Count the images of a step."""
     return min(protocol.training.batch_size, len(source.labels))
 

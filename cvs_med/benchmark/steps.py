@@ -2,7 +2,6 @@
 
 import statistics
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 
 import torch
@@ -12,15 +11,13 @@ from torch.nn.functional import cross_entropy
 from torch.profiler import record_function
 
 from cvs_med import environment, losses
-from cvs_med.batches import PhotographBatches
-from cvs_med.benchmark import by_monai
+from cvs_med.batches import FeatureBatches, PhotographBatches
 from cvs_med.benchmark.rounds import Ratio, Result, alternate
-from cvs_med.benchmark.sources import batch_size, require_trained_whole, training_part
-from cvs_med.networks import Network, build_network
+from cvs_med.benchmark.sources import batch_size, fresh, require_trained_whole, training_part
+from cvs_med.networks import Network
+from cvs_med.networks.heads import Head
 from cvs_med.precision import choose, computing, place
 from cvs_med.protocol import Protocol
-from cvs_med.protocol import load as load_protocol
-from cvs_med.protocol_sections import Augmentation
 from cvs_med.training import build_optimiser
 
 STEPS = 4
@@ -28,37 +25,6 @@ STEPS = 4
 
 PARTS = ("data", "loss", "optimiser")
 """What a step does around the network; a profiler finds these names."""
-
-
-def train(dataset: str, *, data_dir: Path | None, cache_dir: Path, workers: int, rounds: int) -> Result:
-    """Time training steps of a data set's protocol, all layers trained: as usual, and in three other ways.
-
-    They are the same recipe with 32-bit numbers and contiguous memory, as a plain PyTorch loop has them; the same with
-    MONAI's SupervisedTrainer and a dictionary transform for each image; and the usual step without augmentation.
-
-    Raises:
-        CvsMedError: protocol or data are not as they should be, or pytorch-ignite is not installed.
-    """
-    protocol = load_protocol(dataset, ["network.trainable=all", "network.context=[]"])
-    source = training_part(protocol, torch.device("cpu"), data_dir, cache_dir, workers)
-    plain = replace(source, augmentation=Augmentation(flip=()))
-    precision = choose("auto", source.device)
-    usual = stepper(protocol, source, precision, torch.channels_last)
-    contiguous = stepper(protocol, source, "fp32", torch.contiguous_format)
-    unchanged = stepper(protocol, plain, precision, torch.channels_last)
-    size = batch_size(protocol, source)
-    trainer = by_monai.supervised_trainer(protocol, source, size, STEPS)
-    seconds = alternate([usual, contiguous, unchanged, trainer], rounds)
-    ours, slow, bare, engine = (statistics.median(times) / STEPS for times in seconds)
-    ratios = (
-        Ratio(f"{precision} channels_last : fp32 contiguous", size / ours, size / slow, slow / ours, "images/s"),
-        Ratio(
-            f"{precision} channels_last : MONAI SupervisedTrainer, fp32, transforms one by one",
-            size / ours, size / engine, engine / ours, "images/s",
-        ),
-        Ratio("training step, with : without augmentation", 1000 * ours, 1000 * bare, ours / bare, "ms"),
-    )
-    return Result(ratios, rounds, environment.describe(source.device, precision))
 
 
 def step(
@@ -75,7 +41,7 @@ def step(
     require_trained_whole(protocol)
     source = training_part(protocol, torch.device(accelerator), data_dir, cache_dir, workers)
     precision = choose(protocol.training.precision, source.device)
-    usual = stepper(protocol, source, precision, torch.channels_last)
+    usual = stepper(fresh(protocol, source), source, protocol, precision, torch.channels_last)
     seconds = alternate([usual, _bare(protocol, source, precision)], rounds)
     ours, bare = (1000 * statistics.median(times) / STEPS for times in seconds)
     what = f"{protocol.network.backbone}, {batch_size(protocol, source)} of {protocol.images.size} pixels, {precision}"
@@ -84,14 +50,28 @@ def step(
 
 
 def stepper(
-    protocol: Protocol, source: PhotographBatches, precision: str, memory: torch.memory_format
+    model: Network | Head,
+    source: PhotographBatches | FeatureBatches,
+    protocol: Protocol,
+    precision: str,
+    memory: torch.memory_format,
+    *,
+    fused: bool | None = True,
 ) -> Callable[[], None]:
-    """Build a network and give a function that trains it for `STEPS` steps."""
-    torch.manual_seed(0)
+    """Give a function that trains a network, or a head on a frozen encoder's features, for `STEPS` steps.
+
+    Args:
+        model: is trained in place, always on the first cases.
+        source: gives the batches.
+        protocol: losses and optimiser.
+        precision: bf16 or fp32.
+        memory: order of the numbers of images and kernels.
+        fused: see `training.build_optimiser`.
+    """
     fabric = Fabric(accelerator=source.device.type, devices=1, plugins=[LightningEnvironment()])
-    network: Network = build_network(protocol, source.classes).train().to(source.device)
-    network = network.to(memory_format=memory)  # type: ignore[call-overload] # torch's types lack it
-    trained, optimiser = fabric.setup(network, build_optimiser(network, protocol.training))
+    model = model.train().to(source.device)
+    model = model.to(memory_format=memory)  # type: ignore[call-overload] # torch's types lack it
+    trained, optimiser = fabric.setup(model, build_optimiser(model, protocol.training, fused=fused))
     generator = torch.Generator().manual_seed(0)
     chosen = list(range(batch_size(protocol, source)))
 
@@ -99,7 +79,9 @@ def stepper(
         for _ in range(STEPS):
             with record_function("data"):
                 batch = source.training(chosen, generator)
-            inputs = batch.inputs.contiguous(memory_format=memory) if isinstance(batch.inputs, torch.Tensor) else None
+            inputs = batch.inputs
+            if isinstance(inputs, torch.Tensor):
+                inputs = inputs.contiguous(memory_format=memory)
             with computing(source.device, precision):
                 output = trained(inputs, batch.inside)
             with record_function("loss"):
@@ -114,8 +96,7 @@ def stepper(
 
 def _bare(protocol: Protocol, source: PhotographBatches, precision: str) -> Callable[[], None]:
     """Build a network and give a function that trains it for a few steps on one batch."""
-    torch.manual_seed(0)
-    network = place(build_network(protocol, source.classes).train(), source.device)
+    network = place(fresh(protocol, source).train(), source.device)
     optimiser = build_optimiser(network, protocol.training)
     generator = torch.Generator().manual_seed(0)
     batch = source.training(range(batch_size(protocol, source)), generator)

@@ -23,6 +23,9 @@ _DATA: tuple[_Option, ...] = (
 _PROTOCOL: _Option = click.option(
     "--protocol", help="Protocol by name or file.  [default: that of the data set, else its Wide-ResNet]"
 )
+_BACKBONE: _Option = click.option(
+    "--backbone", help="Encoder, such as wideresnet-16-2 for a small machine.  [default: the protocol's]"
+)
 _DEVICE: _Option = click.option(
     "--device", type=click.Choice(["auto", "cpu", "cuda"]), default="auto", help="Where to compute."
 )
@@ -70,15 +73,31 @@ def _tell(result: "Result", as_json: bool) -> None:
     click.echo(result.to_json() if as_json else result.to_table())
 
 
-@_measuring(*_DATA)
-def train(dataset: str, data_dir: Path | None, rounds: int, as_json: bool) -> None:
-    """Compare a training step with a plain loop in 32 bits, MONAI's SupervisedTrainer, and no augmentation."""
-    from cvs_med.benchmark import steps
+@_measuring(
+    *_DATA,
+    _BACKBONE,
+    click.option("--weights", help="Pretrained weights of a frozen encoder: imagenet, none, or a file."),
+)
+def train(
+    dataset: str, data_dir: Path | None, backbone: str | None, weights: str | None, rounds: int, as_json: bool
+) -> None:
+    """Compare a training step with a plain loop in 32 bits, MONAI's SupervisedTrainer, and no augmentation.
+
+    All layers are trained. A protocol with a frozen encoder is measured as it is too: our head on features that were
+    computed once, MONAI's trainer with the encoder in every step.
+    """
+    from cvs_med.benchmark import trainers
     from cvs_med.cli.machine import cache_folder, workers
+    from cvs_med.cli.watch import Watch
     from cvs_med.memory import keep_memory
 
     keep_memory()
-    _tell(steps.train(dataset, data_dir=data_dir, cache_dir=cache_folder(), workers=workers(), rounds=rounds), as_json)
+    chosen = _usual(dataset, None, fields={"network.backbone": backbone, "network.weights": weights})
+    with Watch(1, quiet=as_json) as watch:
+        found = trainers.train(
+            chosen, data_dir=data_dir, cache_dir=cache_folder(), workers=workers(), rounds=rounds, observer=watch
+        )
+    _tell(found, as_json)
 
 
 @_measuring(*_DATA, _PROTOCOL)
@@ -97,7 +116,7 @@ def loader(dataset: str, data_dir: Path | None, protocol: str | None, rounds: in
 @_measuring(
     *_DATA,
     _PROTOCOL,
-    click.option("--backbone", help="Encoder, such as wideresnet-16-2 for a small machine.  [default: the protocol's]"),
+    _BACKBONE,
     click.option("--batch-size", type=click.IntRange(2), help="Images of a step.  [default: the protocol's]"),
     _DEVICE,
 )

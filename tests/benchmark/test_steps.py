@@ -55,7 +55,7 @@ def test_the_trainer_beside_ours_takes_as_many_steps_with_the_same_losses(
     monkeypatch.setattr(by_monai.losses, "total", heard)
     protocol = load("paper/mnist-wideresnet", [*TINY, "training.learning_rate=0.02", "augmentation.turn=0"])
     source = sources.training_part(protocol, torch.device("cpu"), mnist, tmp_path, 1)
-    train = by_monai.supervised_trainer(protocol, source, 4, 4)
+    train = by_monai.supervised_trainer(sources.fresh(protocol, source), protocol, source, 4, 4)
     for _ in range(3):
         train()
     assert len(taken) == 12
