@@ -2,6 +2,7 @@
 
 import copy
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -9,6 +10,7 @@ import torch
 from lightning_fabric import Fabric
 from torch import Generator, Tensor
 
+from cvs_med import training
 from cvs_med.batches import Batch, Look
 from cvs_med.errors import DataError, RunError
 from cvs_med.networks import Network, build_network
@@ -144,6 +146,19 @@ def test_resumed_training_is_undisturbed_training_bit_by_bit(
     assert told == [2]
     assert_same(resumed.state_dict(), undisturbed.state_dict())
     assert [epoch.parts for epoch in found] == [epoch.parts for epoch in expected]
+
+
+def test_the_fused_optimiser_takes_the_steps_of_pytorch_s_own(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Fused, it goes through memory as it lies: a gradient in another order than its weight would be taken for another.
+    protocol = a_protocol(epochs=1, optimiser="sgd")
+    fused, plain = a_network(protocol), a_network(protocol)
+    train(fused, Noise(), protocol, tmp_path / "fused.pt")
+    monkeypatch.setattr(training, "build_optimiser", partial(build_optimiser, fused=None))
+    train(plain, Noise(), protocol, tmp_path / "plain.pt")
+    for (name, value), other in zip(fused.named_parameters(), plain.parameters(), strict=True):
+        torch.testing.assert_close(value, other, atol=1e-5, rtol=1e-4, msg=name)
 
 
 def test_finished_training_is_read_and_not_repeated(checkpoint: Path) -> None:
