@@ -15,7 +15,7 @@ from cvs_med.batches import FeatureBatches, PhotographBatches
 from cvs_med.benchmark.rounds import Ratio, Result, alternate
 from cvs_med.benchmark.sources import batch_size, fresh, require_trained_whole, training_part
 from cvs_med.networks import Network
-from cvs_med.networks.heads import Head
+from cvs_med.networks.head import Head
 from cvs_med.precision import choose, computing, place
 from cvs_med.protocol import Protocol
 from cvs_med.training import build_optimiser
