@@ -132,6 +132,9 @@ def open_store(folder: Path, url: str | None = None) -> Store:
         ReviewError: the URL cannot be understood, or the database or the folder cannot be opened.
     """
     address = _address(url) if url else URL.create("sqlite", database=str(folder / _FILE))
+    if address.drivername in ("postgresql", "postgresql+psycopg"):
+        # Else psycopg gives bytes, not text, where the database was made without an encoding.
+        address = address.set(query={"client_encoding": "utf8", **address.query})
     on_disk = address.get_backend_name() == "sqlite" and address.database not in (None, "", ":memory:")
     place = Path(str(address.database)).resolve().parent if on_disk else folder
     try:

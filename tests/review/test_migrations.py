@@ -116,3 +116,14 @@ def test_tables_of_a_newer_version_are_refused(tmp_path: Path, database: str) ->
         connection.execute(text("UPDATE alembic_version SET version_num = '99'"))
     with pytest.raises(ReviewError, match="version 99"):
         open_store(tmp_path, database)
+
+
+def test_a_database_without_an_encoding_takes_answers_too(tmp_path: Path, new_database: str) -> None:
+    from psycopg import connect
+
+    bare = f"{new_database}bare"
+    with connect(new_database.replace("+psycopg", ""), autocommit=True) as connection:
+        connection.execute(f"CREATE DATABASE {bare.rsplit('/')[-1]} ENCODING 'SQL_ASCII' LOCALE 'C' TEMPLATE template0")
+    answer = replace(ANSWER, comment="\N{SNOWMAN}")
+    open_store(tmp_path, bare).add_answer(answer)
+    assert open_store(tmp_path, bare).answers(ANSWER.run_digest) == [answer]
