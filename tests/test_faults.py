@@ -31,8 +31,8 @@ Start = Callable[..., subprocess.Popen[str]]
 
 @pytest.fixture(scope="module")
 def start(phantom_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Start:
-    """Start `cvs-med cv` as a process: `start(out)`; its options after that are Popen's."""
-    command = [sys.executable, "-c", "from cvs_med.cli import main; main()", "cv", "--dataset", "phantom"]
+    """Start `cvs-med cv` as a process: `start(out)`, `first` what it runs before; other options are Popen's."""
+    command = ["cv", "--dataset", "phantom"]
     command += ["--data-dir", str(phantom_folder), "--device", "cpu"]
     command += [part for setting in SETTINGS for part in ("--set", setting)]
     settings = {
@@ -41,9 +41,10 @@ def start(phantom_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Sta
         "PYTHONPATH": str(Path(cvs_med.__file__).parent.parent),
     }
 
-    def started(out: Path, **options: object) -> subprocess.Popen[str]:
+    def started(out: Path, first: str = "", **options: object) -> subprocess.Popen[str]:
+        program = f"{first}\nfrom cvs_med.cli import main; main()"
         return subprocess.Popen(
-            [*command, "--out", str(out)], env=os.environ | settings, text=True,
+            [sys.executable, "-c", program, *command, "--out", str(out)], env=os.environ | settings, text=True,
             stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, **options,
         )  # type: ignore[call-overload]  # fmt: skip  # options are passed on as they are
 
@@ -200,6 +201,23 @@ def test_a_clock_that_was_wrong(
         os.utime(path, (then, then))
     finish(start, out)
     assert results(out) == undisturbed[0]
+
+
+CLOCK_SET_BACK = """
+import time
+began, real, real_ns, set_back = time.perf_counter(), time.time, time.time_ns, 86400
+late = lambda: set_back * (time.perf_counter() - began > 1)
+time.time = lambda: real() - late()
+time.time_ns = lambda: real_ns() - late() * 10**9
+"""
+
+
+def test_a_clock_that_is_set_back_while_it_works(
+    start: Start, undisturbed: tuple[dict[str, bytes], float], tmp_path: Path
+) -> None:
+    # By a day, a second after the start: as the process sees it, since the machine's own clock is everybody's.
+    finish(start, tmp_path / "run", first=CLOCK_SET_BACK)
+    assert results(tmp_path / "run") == undisturbed[0]
 
 
 def test_two_processes_on_one_folder(
