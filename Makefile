@@ -6,7 +6,7 @@ BIN := .venv/bin
 CONTAINER ?= docker
 IMAGE ?= cvs-med
 
-.PHONY: install demo test test-slow test-browser image image-test sbom audit-dependencies bench docs screenshots clean
+.PHONY: install demo test test-slow test-browser image image-test sbom audit-dependencies image-environment bench docs screenshots clean
 .DEFAULT_GOAL := demo
 
 install: .venv/installed
@@ -40,21 +40,35 @@ image:
 image-test: image
 	CONTAINER='$(CONTAINER)' RUN_OPTIONS='$(RUN_OPTIONS)' tests/try_image.sh $(IMAGE)
 
-# Both look at the environment from one of their own, so that they do not list themselves.
+# What the two after it look at: what `make install` installs, or, with ENVIRONMENT=build/image, the Python packages of the
+# built image, which has other extras. Both look from an environment of their own, so that they do not list themselves.
+ENVIRONMENT := .venv
+
 .venv-supply/installed: constraints.txt
 	$(PYTHON) -m venv .venv-supply
 	.venv-supply/bin/python -m pip install --quiet --constraint constraints.txt cyclonedx-bom pip-audit
 	touch $@
 
+.venv/bin/python: install
+
+# What the image's packages say of themselves, without the packages.
+build/image/bin/python: image-environment
+
+image-environment:
+	rm -rf build/image
+	$(PYTHON) -m venv --without-pip build/image
+	$(CONTAINER) run --rm $(RUN_OPTIONS) --entrypoint sh $(IMAGE) -c 'cd /opt/cvs-med/lib/python3*/site-packages && tar -c *.dist-info' \
+	    | tar -x -C build/image/lib/python3*/site-packages
+
 # What is installed, as a CycloneDX bill of materials; needs no network.
-sbom: install .venv-supply/installed
-	.venv-supply/bin/cyclonedx-py environment --pyproject pyproject.toml --output-file sbom.json $(BIN)/python
+sbom: $(ENVIRONMENT)/bin/python .venv-supply/installed
+	.venv-supply/bin/cyclonedx-py environment --pyproject pyproject.toml --output-file sbom.json $(ENVIRONMENT)/bin/python
 
 # Known weaknesses of what is installed; 0 says that there are none, 1 that there are some, 69 that nothing was looked up:
 # a package index that keeps no such records makes pip-audit pass over every package, and say that it found nothing.
-audit-dependencies: install .venv-supply/installed
+audit-dependencies: $(ENVIRONMENT)/bin/python .venv-supply/installed
 	@rm -f vulnerabilities.json
-	@code=0; .venv-supply/bin/pip-audit --path $(BIN)/../lib/python3*/site-packages --skip-editable --progress-spinner off \
+	@code=0; .venv-supply/bin/pip-audit --path $(ENVIRONMENT)/lib/python3*/site-packages --skip-editable --progress-spinner off \
 	    --format cyclonedx-json --output vulnerabilities.json 2>pip-audit.log || code=$$?; \
 	if grep -qs '"components"' vulnerabilities.json; then cat pip-audit.log >&2; exit $$code; fi; \
 	rm -f vulnerabilities.json; \
