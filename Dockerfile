@@ -1,5 +1,5 @@
 # One image for a GPU workstation and for a server without one; see docs/deployment.md.
-FROM python:3.11-slim-bookworm AS build
+FROM python:3.11-slim-bookworm AS libraries
 
 # Where torch comes from. Empty: PyPI, whose Linux wheels bring their CUDA libraries with them, so that
 # `docker run --gpus all` is all a workstation needs. For a server without a GPU give the index of CPU builds
@@ -21,11 +21,15 @@ extras = project['optional-dependencies']; \
 print(*project['dependencies'], *(need for name in extras if name not in ('dev', 'browser', 'bench') for need in extras[name]), sep='\n')" \
     > requirements.txt \
     && pip install --constraint constraints.txt --requirement requirements.txt
+
+
+# Our own code, below /own as it is to lie beside the libraries.
+FROM libraries AS own
 COPY README.md LICENSE ./
 COPY protocols protocols
 COPY cvs_med cvs_med
 COPY apps apps
-RUN pip install --no-deps .
+RUN pip install --no-deps --root /own .
 
 
 FROM python:3.11-slim-bookworm
@@ -43,7 +47,9 @@ RUN apt-get update \
     && groupadd --gid 10001 cvs-med \
     && useradd --uid 10001 --gid 10001 --no-create-home --home-dir /tmp --shell /usr/sbin/nologin cvs-med \
     && install --directory --owner 10001 --group 10001 /data /runs /models
-COPY --from=build /opt/cvs-med /opt/cvs-med
+# Two layers: a new version of our own code brings a few megabytes along, not gigabytes of libraries.
+COPY --from=libraries /opt/cvs-med /opt/cvs-med
+COPY --from=own /own /
 
 # The root may be mounted read-only: all that is written lies in the volumes and in /tmp.
 ENV PATH=/opt/cvs-med/bin:$PATH \

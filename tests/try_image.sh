@@ -34,6 +34,7 @@ fail() { say "Failed: $*"; exit 1; }
     ! test -e "$left" || { echo "$left was left"; exit 1; }
   done
   python -c "import importlib.util as find; assert find.find_spec(\"pytest\") is None, \"pytest is there\""
+  test -z "$(find / -xdev -name try_image.sh 2>/dev/null)" || { echo "our tests are there"; exit 1; }
 ' || fail "what the image is made of"
 say "User 10001, a root that cannot be written, no compiler, no package cache, no tests."
 
