@@ -10,9 +10,7 @@ import logging
 import os
 import platform
 import secrets
-import signal
 import socket
-import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
@@ -24,6 +22,7 @@ from typing import Any
 
 import torch
 
+from cvs_med import sigterm
 from cvs_med.errors import CvsMedError, RunError
 from cvs_med.observers import Observer
 from cvs_med.tables import write_bytes
@@ -130,7 +129,7 @@ def compute(
     """
     if not tasks:
         return
-    with _kept_sigterm() as heed, _connected(address) as ray, _marked(tasks) as mark:
+    with sigterm.kept() as heed, _connected(address) as ray, _marked(tasks) as mark:
         threads = torch.get_num_threads()
         processors = 1 if gpus_per_task else threads
         _require_room(ray, {"CPU": processors, "GPU": gpus_per_task})
@@ -262,7 +261,7 @@ def _connected(address: str) -> Iterator[ModuleType]:
     _require_answer(address)
     own: dict[str, Any] = {"include_dashboard": False, "object_store_memory": _STORE_BYTES} if address == HERE else {}
     try:
-        with _same_answer_to_sigterm():
+        with sigterm.answered_as_before():
             ray.init(address=address, log_to_driver=False, logging_level=logging.ERROR, **own)
     except (OSError, RuntimeError, ValueError) as error:
         said = (str(error) or type(error).__name__).splitlines()[0]
@@ -274,40 +273,6 @@ def _connected(address: str) -> Iterator[ModuleType]:
         yield ray
     finally:
         ray.shutdown()
-
-
-@contextmanager
-def _kept_sigterm() -> Iterator[Callable[[], None]]:
-    """Keep a SIGTERM that comes until the given function is called, or the block is left.
-
-    What is raised inside Ray to end the work may get lost there, or come out as another error.
-    """
-    if threading.current_thread() is not threading.main_thread():  # Signals are the main thread's.
-        yield lambda: None
-        return
-    came: list[int] = []
-    before = signal.signal(signal.SIGTERM, lambda number, _frame: came.append(number)) or signal.SIG_DFL
-
-    def heed() -> None:
-        if came:
-            came.clear()
-            signal.signal(signal.SIGTERM, before)
-            signal.raise_signal(signal.SIGTERM)
-
-    try:
-        yield heed
-    finally:
-        signal.signal(signal.SIGTERM, before)
-    heed()
-
-
-@contextmanager
-def _same_answer_to_sigterm() -> Iterator[None]:
-    """Undo that Ray takes SIGTERM for itself: it would abort the command with a trace instead of ending its work."""
-    before = signal.getsignal(signal.SIGTERM)
-    yield
-    if before is not None and threading.current_thread() is threading.main_thread():
-        signal.signal(signal.SIGTERM, before)
 
 
 def _require_answer(address: str) -> None:

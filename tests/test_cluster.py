@@ -13,7 +13,7 @@ import pytest
 import torch
 from click.testing import CliRunner
 
-from cvs_med import cluster, protocol, tasks
+from cvs_med import cluster, protocol, sigterm, tasks
 from cvs_med.cli import main
 from cvs_med.errors import CvsMedError, RunError
 from cvs_med.memory import keep_memory
@@ -200,7 +200,7 @@ def test_sigterm_is_kept_until_ray_is_not_at_work(ended: bool) -> None:
     started: dict[Any, Any] = {name: type("Task", (), {"title": name}) for name in "abc"}
     before = signal.signal(signal.SIGTERM, end)
     try:
-        with pytest.raises(KeyboardInterrupt) if ended else nullcontext(), cluster._kept_sigterm() as heed:
+        with pytest.raises(KeyboardInterrupt) if ended else nullcontext(), sigterm.kept() as heed:
             cluster._await(Played(), started, type("Mailbox", (), {"take": Asked()}), Told(), heed)  # type: ignore[arg-type]
         assert signal.getsignal(signal.SIGTERM) is end
     finally:

@@ -15,7 +15,7 @@ ROOT = Path(cvs_med.__file__).parent
 FLOORS = (
     {
         "__init__", "errors", "types", "backbones", "combinations", "protocol", "protocol_errors", "protocol_sections",
-        "strict_yaml", "waiting", "memory",
+        "strict_yaml", "waiting", "memory", "sigterm",
     },
     {
         "label_maps", "losses", "squares", "decoding", "images", "geometry", "disc", "spots", "levelling",
