@@ -72,11 +72,14 @@ def require(protocol: Protocol, count: int, accelerator: str) -> None:
             "once. Leave --devices out, or ask for another method."
         )
     settings = protocol.training
-    for size in (settings.batch_size, *settings.smaller_batches.values()):
+    sizes = [("training.batch_size", size) for size in (settings.batch_size, *settings.smaller_batches.values())]
+    if protocol.preparation["fine"]:
+        sizes.append(("fine.batch_size", protocol.fine.batch_size))
+    for name, size in sizes:
         if size % count:
             raise CvsMedError(
-                f"Expected a batch that {count} devices can share evenly, found training.batch_size {size}. Ask for "
-                f"--set training.batch_size={-(-size // count) * count}, or for another number of --devices."
+                f"Expected a batch that {count} devices can share evenly, found {name} {size}. Ask for "
+                f"--set {name}={-(-size // count) * count}, or for another number of --devices."
             )
 
 

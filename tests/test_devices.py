@@ -140,6 +140,11 @@ def test_a_fault_in_a_process_is_one_sentence(tmp_path: Path) -> None:
         train(asked("training.batch_size=6", "training.learning_rate=1e30"), tmp_path / "diverged", 2)
 
 
+FINE = [
+    "network.trainable=head", "network.decoder=fine", "network.context=[3]", "images.finer=2", "augmentation.colour=0",
+]  # fmt: skip
+
+
 @pytest.mark.parametrize(
     ("settings", "count", "said"),
     [
@@ -147,6 +152,7 @@ def test_a_fault_in_a_process_is_one_sentence(tmp_path: Path) -> None:
         (["method=probe"], 2, "found `method: probe`"),
         ([], 1000, r"Expected 1000 processors, one for each process, for --devices 1000, found \d+"),
         (["training.batch_size=8", "training.smaller_batches={20: 3}"], 2, "found training.batch_size 3"),
+        (FINE, 2, "found fine.batch_size 1. Ask for --set fine.batch_size=2"),
     ],
 )
 def test_what_several_devices_cannot_do_is_refused(settings: list[str], count: int, said: str) -> None:
