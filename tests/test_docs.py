@@ -17,7 +17,10 @@ from cvs_med.cli import main
 
 ROOT = Path(__file__).parents[1]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
-SMALL = ["--backbone", "resnet18", "--weights", "none", "--image-size", "64", "--epochs", "1", "--folds", "2"]
+SMALL = [
+    "--backbone", "resnet18", "--weights", "none", "--image-size", "64", "--epochs", "1", "--folds", "2",
+    "--set", "fine.steps=1",
+]  # fmt: skip
 
 
 def command_lines() -> list[str]:
