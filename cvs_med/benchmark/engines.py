@@ -23,7 +23,7 @@ Answers = Sequence[npt.NDArray[np.float32]]
 """What `Together.forward` returns, in its order."""
 
 Engine = Callable[[Tensor, Tensor], Answers]
-"""Answers for images (B, 3, S, S) and their fields of view (B, S, S)."""
+"""Answers for images (B, 3 or more, S, S), see `squares.Square.planes`, and their fields of view (B, S, S)."""
 
 _MAP = 3
 """Place of the map among the answers, if there is one."""
@@ -42,7 +42,7 @@ def engines(run: Path, images: Sequence[Path], *, rounds: int) -> Result:
     networks = ensemble.read(run, device=torch.device("cpu"), precision="fp32")
     squares = [stream.prepare(image, networks.recipe) for image in images]
     given = [
-        tuple(torch.from_numpy(plane)[None].float() / 255 for plane in (square.image, square.field_of_view))
+        tuple(torch.from_numpy(plane)[None].float() / 255 for plane in (square.planes, square.field_of_view))
         for square in squares
     ]
     with tempfile.TemporaryDirectory() as folder:

@@ -1,6 +1,7 @@
 """Engines on whole photographs: each answers what PyTorch does."""
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -37,6 +38,17 @@ def test_engines_stand_beside_pytorch_with_labels_compared(
         assert "100.00 % of pixels" in ratios[name]["what"]
     for ratio in ratios.values():
         assert ratio["ratio"] == pytest.approx(ratio["other"] / ratio["ours"])
+
+
+def test_engines_look_at_spots_too(
+    cross_validate: Callable[..., object], phantom_folder: Path, uncompiled: list[object], tmp_path: Path
+) -> None:
+    cross_validate(tmp_path / "run", "training.epochs=1", "splits.folds=2", "images.finer=2")
+    image = str(phantom_folder / "images" / "01_h.jpg")
+    command = ["bench", "engines", image, "--run", str(tmp_path / "run"), "--rounds", "1"]
+    result = CliRunner().invoke(main, command)
+    assert result.exit_code == 0, result.output
+    assert "1 of 1 classes equal" in result.stdout
 
 
 def test_answers_that_differ_are_said_to() -> None:
