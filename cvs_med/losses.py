@@ -23,11 +23,14 @@ def total(
         share: what these B images are of the batch; the loss is that of the whole batch.
 
     Returns:
-        The sum under `loss`; where the network has a map, its parts under `loss_map` and `loss_class`.
+        The sum under `loss`; where the network has a map, its parts under `loss_map` and `loss_class`. Without
+        `map_weight` there is no `loss_map`: it takes as long as all else of a step on a frozen encoder.
     """
     of_class = share.mean(cross_entropy(output.class_logits.float(), labels), len(labels))
     if output.map_logits is None:
         return {"loss": of_class}
+    if not settings.map_weight:
+        return {"loss": settings.class_weight * of_class, "loss_class": of_class}
     of_map = map_loss(output.map_logits.float(), label_map, inside, settings, share)
     loss = settings.map_weight * of_map + settings.class_weight * of_class
     return {"loss": loss, "loss_map": of_map, "loss_class": of_class}

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import Final
 
 import torch
 from torch import Generator, Tensor
@@ -12,6 +13,9 @@ from cvs_med.batches import Batch
 from cvs_med.cache import Photographs
 from cvs_med.networks.fine import FINE
 from cvs_med.protocol_sections import Augmentation
+
+_TRIES: Final = 64
+"""Pixels drawn to find one inside the field of view, which is most of a square."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +83,8 @@ def finer_of(photographs: Photographs) -> tuple[Tensor, Tensor]:
 
 def _around_a_seen_pixel(seen: Tensor, side: int, generator: Generator) -> tuple[slice, slice]:
     """Draw where a tile lies in (S, S): around a pixel inside the field of view, but not beyond the square."""
-    inside = (seen >= 128).flatten().nonzero()[:, 0]
-    row, column = divmod(int(inside[int(torch.randint(len(inside), (1,), generator=generator))]), seen.shape[1])
+    drawn = torch.randint(len(seen), (_TRIES, 2), generator=generator)
+    # The first that is seen; listing all that are would take longer than all else of a tile.
+    row, column = drawn[(seen[drawn[:, 0], drawn[:, 1]] >= 128).int().argmax()].tolist()
     top, left = (min(max(middle - side // 2, 0), len(seen) - side) for middle in (row, column))
     return slice(top, top + side), slice(left, left + side)

@@ -121,7 +121,7 @@ def test_no_vessel_and_none_predicted_is_perfect() -> None:
     assert map_loss(sure(nothing), nothing, 0 * EVERYWHERE, Loss(dice_weight=1)).isfinite()
 
 
-@given(batches(), st.floats(0, 5), st.floats(0.1, 5))
+@given(batches(), st.floats(0.01, 5), st.floats(0.1, 5))
 def test_the_whole_is_the_weighted_sum_of_its_parts(
     batch: tuple[Tensor, Tensor, Tensor], map_weight: float, class_weight: float
 ) -> None:
@@ -135,6 +135,15 @@ def test_the_whole_is_the_weighted_sum_of_its_parts(
     torch.testing.assert_close(
         parts["loss"], map_weight * parts["loss_map"] + class_weight * parts["loss_class"]
     )
+
+
+def test_a_map_without_weight_is_not_compared() -> None:
+    logits, labels = torch.randn(2, 4, 5, 5, generator=torch.Generator().manual_seed(1)), torch.tensor([0, 2])
+    class_logits, nothing = logits.mean(dim=(2, 3))[:, 1:], torch.zeros(2, 5, 5, dtype=torch.int64)
+    settings = Loss(map_weight=0, dice_weight=1, class_weight=0.5)
+    parts = total(Output(class_logits, logits), nothing, labels, nothing.float(), settings)
+    assert parts.keys() == {"loss", "loss_class"}
+    torch.testing.assert_close(parts["loss"], 0.5 * cross_entropy(class_logits, labels))
 
 
 def test_without_a_map_the_class_is_all_there_is() -> None:
