@@ -34,7 +34,7 @@ def engines(run: Path, images: Sequence[Path], *, rounds: int) -> Result:
 
     From the square of pixels to probabilities, map and evidence; decoding and writing are left out. The first engine,
     PyTorch with 32-bit numbers in its usual order of memory and one head after another, is what the others are compared
-    with.
+    with. Those that are called quickened are what `predict` uses; see `Ensemble.quickened`.
 
     Raises:
         CvsMedError: run or photographs are not as they should be, or no exported model can be made.
@@ -48,7 +48,8 @@ def engines(run: Path, images: Sequence[Path], *, rounds: int) -> Result:
     with tempfile.TemporaryDirectory() as folder:
         gates = gate_file.of_run(run, networks, lambda done, total: None)
         write(networks, gates, Path(folder), run=run)
-        found = _of_torch(networks) | _of_file(Path(folder) / served.FILE)
+        quick = ensemble.read(run, device=torch.device("cpu"), precision="fp32").quickened()
+        found = _of_torch(networks, quick) | _of_file(Path(folder) / served.FILE)
     answers = {name: [engine(image, inside) for image, inside in given] for name, engine in found.items()}
     seconds = alternate([_passing(engine, given) for engine in found.values()], rounds)
     times = [1000 * statistics.median(each) / len(given) for each in seconds]
@@ -69,12 +70,13 @@ def _passing(engine: Engine, given: Sequence[tuple[Tensor, ...]]) -> Callable[[]
     return passing
 
 
-def _of_torch(networks: ensemble.Ensemble) -> dict[str, Engine]:
-    """Run the networks by PyTorch, as they are and compiled."""
+def _of_torch(networks: ensemble.Ensemble, quick: ensemble.Ensemble) -> dict[str, Engine]:
+    """Run the networks by PyTorch: as they are, quickened, and compiled."""
     plain = _torch(_kept_as(Together(networks, abreast.one_by_one), torch.contiguous_format), "fp32")
     last = _kept_as(Together(networks), torch.channels_last)
-    found = {"torch fp32": plain, "torch fp32, channels last": _torch(last, "fp32"), "torch bf16": _torch(last, "bf16")}
-    compiled = torch.compile(last)
+    quickened, compiled = _kept_as(Together(quick), torch.channels_last), torch.compile(last)
+    found = {"torch fp32": plain, "torch fp32, channels last": _torch(last, "fp32")}
+    found |= {f"torch {precision}, quickened": _torch(quickened, precision) for precision in ("fp32", "bf16")}
     return found | {f"torch.compile {precision}": _torch(compiled, precision) for precision in ("fp32", "bf16")}
 
 
