@@ -34,7 +34,7 @@ def engines(run: Path, images: Sequence[Path], *, rounds: int) -> Result:
 
     From the square of pixels to probabilities, map and evidence; decoding and writing are left out. The first engine,
     PyTorch with 32-bit numbers in its usual order of memory and one head after another, is what the others are compared
-    with. Those that are called quickened are what `predict` uses; see `Ensemble.quickened`.
+    with. Those that are called fused are what `predict` uses; see `Ensemble.fused`.
 
     Raises:
         CvsMedError: run or photographs are not as they should be, or no exported model can be made.
@@ -48,7 +48,7 @@ def engines(run: Path, images: Sequence[Path], *, rounds: int) -> Result:
     with tempfile.TemporaryDirectory() as folder:
         gates = gate_file.of_run(run, networks, lambda done, total: None)
         write(networks, gates, Path(folder), run=run)
-        quick = ensemble.read(run, device=torch.device("cpu"), precision="fp32").quickened()
+        quick = ensemble.read(run, device=torch.device("cpu"), precision="fp32").fused()
         found = _of_torch(networks, quick) | _of_file(Path(folder) / served.FILE)
     answers = {name: [engine(image, inside) for image, inside in given] for name, engine in found.items()}
     seconds = alternate([_passing(engine, given) for engine in found.values()], rounds)
@@ -71,12 +71,12 @@ def _passing(engine: Engine, given: Sequence[tuple[Tensor, ...]]) -> Callable[[]
 
 
 def _of_torch(networks: ensemble.Ensemble, quick: ensemble.Ensemble) -> dict[str, Engine]:
-    """Run the networks by PyTorch: as they are, quickened, and compiled."""
+    """Run the networks by PyTorch: as they are, fused, and compiled."""
     plain = _torch(_kept_as(Together(networks, abreast.one_by_one), torch.contiguous_format), "fp32")
     last = _kept_as(Together(networks), torch.channels_last)
-    quickened, compiled = _kept_as(Together(quick), torch.channels_last), torch.compile(last)
+    fused, compiled = _kept_as(Together(quick), torch.channels_last), torch.compile(last)
     found = {"torch fp32": plain, "torch fp32, channels last": _torch(last, "fp32")}
-    found |= {f"torch {precision}, quickened": _torch(quickened, precision) for precision in ("fp32", "bf16")}
+    found |= {f"torch {precision}, fused": _torch(fused, precision) for precision in ("fp32", "bf16")}
     return found | {f"torch.compile {precision}": _torch(compiled, precision) for precision in ("fp32", "bf16")}
 
 

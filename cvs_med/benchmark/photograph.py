@@ -23,7 +23,7 @@ def predict(run: Path, image: Path, *, rounds: int) -> Result:
         CvsMedError: run or photograph are not as they should be.
     """
     device = torch.device("cpu")
-    networks = ensemble.read(run, device=device).quickened()
+    networks = ensemble.read(run, device=device).fused()
     gates = gate_file.of_run(run, networks, lambda done, total: None)
     prepared = stream.prepare(image, networks.recipe)
     views = flips(networks.protocol.augmentation)

@@ -87,7 +87,7 @@ def _torch(run: Path, device: str, precision: str | None, watch: "Watch") -> tup
     from cvs_med.cli.machine import accelerator
     from cvs_med.prediction import ensemble, gate_file
 
-    networks = ensemble.read(run, device=torch.device(accelerator(device)), precision=precision).quickened()
+    networks = ensemble.read(run, device=torch.device(accelerator(device)), precision=precision).fused()
     return networks, gate_file.of_run(run, networks, watch.counted)
 
 

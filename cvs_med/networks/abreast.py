@@ -13,6 +13,7 @@ from torch.nn.functional import batch_norm, conv2d
 from cvs_med.networks.decoders import SkipDecoder
 from cvs_med.networks.head import Head
 from cvs_med.networks.heads import CvsHead
+from cvs_med.networks.relu import rectified
 from cvs_med.types import Output
 
 Way: TypeAlias = Callable[[Sequence[Head], Mapping[int, Tensor], Tensor], list[Output]]
@@ -41,11 +42,11 @@ def outputs(heads: Sequence[Head], features: Mapping[int, Tensor], inside: Tenso
 
 def _narrowed(units: Sequence[nn.Module], level: Tensor) -> Sequence[Tensor]:
     """Narrow a level for K decoders by one convolution and one norm."""
-    parts = [cast(tuple[nn.Conv2d, nn.BatchNorm2d, nn.ReLU], tuple(unit.children())) for unit in units]
+    parts = [cast(tuple[nn.Conv2d, nn.BatchNorm2d, nn.Module], tuple(unit.children())) for unit in units]
     narrowed = conv2d(level, torch.cat([convolution.weight for convolution, _, _ in parts]))
     norms = [norm for _, norm, _ in parts]
     names = "running_mean", "running_var", "weight", "bias"
     mean, variance, weight, bias = (torch.cat([getattr(norm, name) for norm in norms]) for name in names)
-    together = batch_norm(narrowed, mean, variance, weight, bias, eps=norms[0].eps).relu_().chunk(len(units), dim=1)
+    together = rectified(batch_norm(narrowed, mean, variance, weight, bias, eps=norms[0].eps)).chunk(len(units), dim=1)
     # The next convolution would read channels that lie apart at half the speed.
     return [each.contiguous(memory_format=torch.channels_last) for each in together]

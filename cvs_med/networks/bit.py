@@ -11,9 +11,10 @@ import numpy as np
 import numpy.typing as npt
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import conv2d, max_pool2d, pad, relu
+from torch.nn.functional import conv2d, max_pool2d, pad
 
 from cvs_med.networks.encoder import Encoder
+from cvs_med.networks.relu import rectified
 
 _BLOCKS: Final = {"bit50x1": (3, 4, 6, 3), "bit101x1": (3, 4, 23, 3)}
 _WIDTHS: Final = (256, 512, 1024, 2048)
@@ -51,7 +52,7 @@ class BitEncoder(Encoder):
         for block in self.blocks:
             x = block(x)
             maps.append(x)
-        return *maps[:-1], relu(self.norm(x))
+        return *maps[:-1], rectified(self.norm(x))
 
 
 class StandardConv2d(nn.Conv2d):
@@ -84,10 +85,10 @@ class BitUnit(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Compute (B, inputs, h, w) to (B, outputs, h / stride, w / stride), rounded up."""
-        before = relu(self.norm1(x))
+        before = rectified(self.norm1(x))
         kept = x if self.shortcut is None else self.shortcut(before)
-        inner = self.conv2(relu(self.norm2(self.conv1(before))))
-        added: Tensor = self.conv3(relu(self.norm3(inner)))
+        inner = self.conv2(rectified(self.norm2(self.conv1(before))))
+        added: Tensor = self.conv3(rectified(self.norm3(inner)))
         return kept + added
 
 

@@ -8,6 +8,7 @@ from torch.nn.functional import interpolate
 
 from cvs_med.networks.context import Contextual
 from cvs_med.networks.deeplab import DeepLabHead
+from cvs_med.networks.relu import SignReLU
 
 
 class SkipDecoder(Contextual):
@@ -72,7 +73,7 @@ class CoarseDecoder(nn.Module):
 
 def _unit(inputs: int, outputs: int, *, kernel: int) -> nn.Sequential:
     convolution = nn.Conv2d(inputs, outputs, kernel, padding=kernel // 2, bias=False)
-    return nn.Sequential(convolution, nn.BatchNorm2d(outputs), nn.ReLU())
+    return nn.Sequential(convolution, nn.BatchNorm2d(outputs), SignReLU())
 
 
 def _enlarge(x: Tensor, target: Tensor) -> Tensor:

@@ -8,6 +8,8 @@ from typing import Final
 import torch
 from torch import Tensor, nn
 
+from cvs_med.networks.relu import SignReLU
+
 _WIDTH: Final = 256
 
 
@@ -28,7 +30,7 @@ class DeepLabHead(nn.Sequential):
             Pyramid(in_channels, rates),
             nn.Conv2d(_WIDTH, _WIDTH, 3, padding=1, bias=False),
             nn.BatchNorm2d(_WIDTH),
-            nn.ReLU(),
+            SignReLU(),
             nn.Conv2d(_WIDTH, out_channels, 1),
         )
 
@@ -44,7 +46,7 @@ class Pyramid(nn.Module):
         self.project = nn.Sequential(
             nn.Conv2d(len(self.convs) * _WIDTH, _WIDTH, 1, bias=False),
             nn.BatchNorm2d(_WIDTH),
-            nn.ReLU(),
+            SignReLU(),
             nn.Dropout(0.5),
         )
 
@@ -63,7 +65,7 @@ class WholeImage(nn.Sequential):
             nn.AdaptiveAvgPool2d(1),
             nn.Conv2d(in_channels, _WIDTH, 1, bias=False),
             SingleValueBatchNorm(_WIDTH),
-            nn.ReLU(),
+            SignReLU(),
         )
 
     def forward(self, x: Tensor) -> Tensor:
@@ -92,5 +94,5 @@ def _branch(in_channels: int, *, kernel: int, rate: int) -> nn.Sequential:
     return nn.Sequential(
         nn.Conv2d(in_channels, _WIDTH, kernel, padding=rate * (kernel // 2), dilation=rate, bias=False),
         nn.BatchNorm2d(_WIDTH),
-        nn.ReLU(),
+        SignReLU(),
     )

@@ -11,6 +11,7 @@ from monai.networks.nets.densenet import DenseNet
 from torch import Tensor, nn
 
 from cvs_med.networks.encoder import Encoder, widen
+from cvs_med.networks.relu import by_sign
 
 _GROWTH: Final = 32
 _STEM: Final = 64
@@ -50,6 +51,7 @@ class DenseNetEncoder(Encoder):
         for number, stride in ((3, 16), (4, 32)):
             if stride > output_stride:
                 self._trade_pooling(number, stride // output_stride)
+        by_sign(self)
 
     def _trade_pooling(self, number: int, dilation: int) -> None:
         """Let dense block `number` keep the grid of the block before it, its 3x3 taps `dilation` cells apart."""

@@ -14,6 +14,7 @@ from torch.nn.functional import avg_pool2d, interpolate, max_pool2d, pixel_shuff
 
 from cvs_med.networks.context import Contextual
 from cvs_med.networks.head import Head
+from cvs_med.networks.relu import SignReLU
 from cvs_med.types import Output
 
 FINE: Final = -2
@@ -114,5 +115,5 @@ def _twice(inputs: int, outputs: int) -> nn.Sequential:
     parts: list[nn.Module] = []
     for before in (inputs, outputs):
         convolution = nn.Conv2d(before, outputs, 3, padding=1, bias=False)
-        parts += [convolution, nn.BatchNorm2d(outputs), nn.ReLU(inplace=True)]
+        parts += [convolution, nn.BatchNorm2d(outputs), SignReLU()]
     return nn.Sequential(*parts)

@@ -4,13 +4,14 @@ from collections.abc import Mapping
 from typing import TypeAlias
 
 from torch import Tensor, nn
-from torch.nn.functional import interpolate, relu
+from torch.nn.functional import interpolate
 
 from cvs_med.label_maps import Q, class_logits
 from cvs_med.networks.context import Contextual, Pooled
 from cvs_med.networks.decoders import CoarseDecoder, SkipDecoder
 from cvs_med.networks.fine import FINE, FOREGROUND, FineDecoder
 from cvs_med.networks.head import Head
+from cvs_med.networks.relu import rectified
 from cvs_med.networks.spots import SPOTS, SpotEvidence
 from cvs_med.networks.transposed import TransposedDecoder
 from cvs_med.types import Output
@@ -102,7 +103,7 @@ class LinearHead(Head):
         """Answer class logits (B, P) and no map."""
         x = features[self.levels[0]]
         if self.norm is not None:
-            x = relu(self.norm(x))
+            x = rectified(self.norm(x))
         return Output(self.linear(x.mean(dim=(2, 3))), None)
 
 

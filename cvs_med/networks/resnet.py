@@ -10,6 +10,7 @@ from monai.networks.nets.resnet import ResNet
 from torch import Tensor, nn
 
 from cvs_med.networks.encoder import Encoder, widen
+from cvs_med.networks.relu import by_sign
 
 _WIDTHS: Final = (64, 128, 256, 512)
 _BLOCKS: Final = {
@@ -44,6 +45,7 @@ class ResNetEncoder(Encoder):
             _dilate(self.layer4, before=16 // output_stride)
         if output_stride == 8:
             _dilate(self.layer3, before=1)
+        by_sign(self)
 
     def forward(self, x: Tensor) -> tuple[Tensor, ...]:
         """Compute the five feature maps; see `Encoder.forward`."""

@@ -4,9 +4,9 @@ Zagoruyko, Komodakis: "Wide Residual Networks", arXiv 1605.07146.
 """
 
 from torch import Tensor, nn
-from torch.nn.functional import relu
 
 from cvs_med.networks.encoder import Encoder
+from cvs_med.networks.relu import rectified
 
 _STEM = 16
 
@@ -62,9 +62,9 @@ class WideBlock(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Compute (B, inputs, h, w) to (B, outputs, h / stride, w / stride), rounded up."""
-        before = relu(self.norm1(x))
+        before = rectified(self.norm1(x))
         kept = x if self.shortcut is None else self.shortcut(before)
-        added: Tensor = self.conv2(relu(self.norm2(self.dropout(self.conv1(before)))))
+        added: Tensor = self.conv2(rectified(self.norm2(self.dropout(self.conv1(before)))))
         return kept + added
 
 

@@ -22,8 +22,8 @@ from cvs_med.features import pool
 from cvs_med.inference import Answer, conclude
 from cvs_med.networks import Network, abreast, build_network
 from cvs_med.networks.fine import FineDecoder
+from cvs_med.networks.fused import fuse
 from cvs_med.networks.heads import CvsHead
-from cvs_med.networks.swift import quicken
 from cvs_med.precision import Precision, choose, computing, place
 from cvs_med.prediction.files import digest
 from cvs_med.prediction.opinion import Opinion, Recipe
@@ -77,12 +77,12 @@ class Ensemble:
         """Where spots are looked for: nowhere by networks of other methods, whatever the protocol says."""
         return self.protocol.images.finer if self.protocol.method == "cvs" else 0
 
-    def quickened(self) -> "Ensemble":
-        """Make the networks quicker, in place, for answers alone; see `swift.quicken`."""
+    def fused(self) -> "Ensemble":
+        """Make the networks quicker, in place, for answers alone; see `networks.fused`."""
         parts = {id(network.encoder): network.encoder for network in self.networks}  # One, where it is frozen.
         decoders = [network.head.decoder for network in self.networks if isinstance(network.head, CvsHead)]
         for part in [*parts.values(), *(decoder.stage for decoder in decoders if isinstance(decoder, FineDecoder))]:
-            quicken(part)
+            fuse(part)
         return self
 
     def consider(self, prepared: Square) -> Opinion:

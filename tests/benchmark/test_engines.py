@@ -31,10 +31,10 @@ def test_engines_stand_beside_pytorch_with_labels_compared(
     result = CliRunner().invoke(main, command)
     assert result.exit_code == 0, result.output
     ratios = {ratio["what"].split(" : ")[0]: ratio for ratio in json.loads(result.stdout)["ratios"]}
-    expected = {"torch fp32, channels last", "torch bf16, quickened", "torch.compile bf16", "onnxruntime fp32"}
+    expected = {"torch fp32, channels last", "torch bf16, fused", "torch.compile bf16", "onnxruntime fp32"}
     assert expected <= ratios.keys()
     assert len(uncompiled) == 1
-    for name in ("torch fp32, channels last", "torch fp32, quickened", "onnxruntime fp32"):
+    for name in ("torch fp32, channels last", "torch fp32, fused", "onnxruntime fp32"):
         assert "2 of 2 classes equal" in ratios[name]["what"]
         assert "100.00 % of pixels" in ratios[name]["what"]
     for ratio in ratios.values():

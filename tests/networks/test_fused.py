@@ -1,4 +1,4 @@
-"""Quickened networks answer what they answered before."""
+"""Fused networks answer what they answered before."""
 
 from collections.abc import Callable
 
@@ -8,11 +8,8 @@ from torch import Tensor, nn
 
 from cvs_med.networks.densenet import DenseNetEncoder
 from cvs_med.networks.fine import FineStage
+from cvs_med.networks.fused import fuse
 from cvs_med.networks.resnet import ResNetEncoder
-from cvs_med.networks.swift import SignReLU, quicken
-
-BITS = torch.arange(-(2**15), 2**15).to(torch.int16).view(torch.bfloat16)
-"""Every bfloat16."""
 
 
 def trained(build: Callable[[], nn.Module]) -> nn.Module:
@@ -44,34 +41,22 @@ def answers(network: nn.Module) -> list[Tensor]:
 def test_answers_stay(build: Callable[[], nn.Module]) -> None:
     network = trained(build)
     before = answers(network)
-    quicken(network)
+    fuse(network)
     for was, now in zip(before, answers(network), strict=True):
         torch.testing.assert_close(now, was, rtol=1e-3, atol=1e-4 * float(was.abs().max()))
 
 
 def test_no_norm_is_left_where_each_follows_a_convolution() -> None:
     stage = FineStage(3, [8, 8])
-    quicken(stage.eval())
+    fuse(stage.eval())
     kinds = {type(module) for module in stage.modules()}
-    assert SignReLU in kinds
-    assert not kinds & {nn.BatchNorm2d, nn.ReLU}
+    assert nn.BatchNorm2d not in kinds
 
 
 def test_norms_before_convolutions_stay() -> None:
     encoder = trained(lambda: DenseNetEncoder("densenet121"))
     norms = sum(isinstance(module, nn.BatchNorm2d) for module in encoder.modules())
-    quicken(encoder)
+    fuse(encoder)
     left = sum(isinstance(module, nn.BatchNorm2d) for module in encoder.modules())
     layers = 6 + 12 + 24 + 16
     assert left == norms - layers - 1  # The one within each dense layer, and that of the stem.
-
-
-def test_the_sign_bit_says_what_relu_says() -> None:
-    known = BITS[~BITS.isnan()]
-    torch.testing.assert_close(SignReLU()(known.clone()), known.relu(), rtol=0, atol=0)
-
-
-@pytest.mark.parametrize("kind", [torch.float32, torch.float64])
-def test_other_numbers_are_left_to_torch(kind: torch.dtype) -> None:
-    values = torch.tensor([-1.5, -0.0, 0.0, 2.5], dtype=kind)
-    torch.testing.assert_close(SignReLU()(values.clone()), values.relu(), rtol=0, atol=0)
