@@ -14,7 +14,7 @@ from cvs_med.cache import Photographs
 from cvs_med.features import Features
 from cvs_med.label_maps import label_map
 from cvs_med.networks.fine import FINE, FOREGROUND
-from cvs_med.networks.spots import SPOTS
+from cvs_med.networks.spots import SIGNS
 from cvs_med.protocol_sections import Augmentation
 
 Inputs = Tensor | Mapping[int, Tensor]
@@ -24,7 +24,7 @@ class Batch(NamedTuple):
     """One step's data on the device.
 
     Attributes:
-        inputs: photographs (B, 3, H, W), with spots (B, 4, H, W), or levels of features.
+        inputs: photographs (B, 3, H, W), with K signs (B, 3 + K, H, W), or levels of features.
         label_map: (B, H, W), 0 to P.
         labels: (B,), 0 to P - 1; of mixed or relabelled photographs (B, P), the share of every class.
         inside: (B, H, W), one inside the field of view.
@@ -88,14 +88,14 @@ class PhotographBatches:
         """Draw a randomly changed batch of these cases."""
         chosen = torch.tensor(cases)
         images = self._floats(self.photographs.images[chosen])
-        spots = [] if self.photographs.spots is None else [self.photographs.spots[chosen]]
-        masks = [self.photographs.foreground[chosen], self.photographs.field_of_view[chosen], *spots]
+        signs = [] if self.photographs.signs is None else self.photographs.signs[chosen].unbind(1)
+        masks = [self.photographs.foreground[chosen], self.photographs.field_of_view[chosen], *signs]
         images, planes = augment(images, self._floats(torch.stack(masks, dim=1)), self.augmentation, generator)
         batch = _batch(images, planes[:, 0], planes[:, 1], self.labels[chosen].to(self.device))
         shares = batch.labels
         if self.augmentation.mixup:
             images, shares = mixup(images, shares, self.classes, self.augmentation.mixup, generator)
-        if spots:
+        if signs:
             images = torch.cat([images, planes[:, 2:]], dim=1)
         return batch._replace(inputs=images.contiguous(memory_format=torch.channels_last), labels=shares)
 
@@ -103,8 +103,8 @@ class PhotographBatches:
         """Give these cases mirrored in every way that training allows."""
         chosen = torch.tensor(cases)
         images = self._floats(self.photographs.images[chosen])
-        if self.photographs.spots is not None:
-            images = torch.cat([images, self._floats(self.photographs.spots[chosen, None])], dim=1)
+        if self.photographs.signs is not None:
+            images = torch.cat([images, self._floats(self.photographs.signs[chosen])], dim=1)
         seen = self._floats(self.photographs.field_of_view[chosen])
         return [
             Look(view, view.apply(images).contiguous(memory_format=torch.channels_last), view.apply(seen))
@@ -167,7 +167,7 @@ class FeatureBatches:
         masks = self._seen(self._masks, cases, views)
         inputs = self._inputs(cases, views)
         if self.known is not None:
-            inputs[FOREGROUND] = self._seen(partial(_plane, self.known), cases, views)
+            inputs[FOREGROUND] = self._seen(partial(_planes, self.known[:, None]), cases, views)
         return _batch(inputs, masks[:, 0], masks[:, 1], self.labels[list(cases)].to(self.device))
 
     def looks(self, cases: Sequence[int]) -> list[Look]:
@@ -188,8 +188,8 @@ class FeatureBatches:
     def _inputs(self, cases: Sequence[int], views: Sequence[int]) -> dict[int, Tensor]:
         maps = self.features.maps(cases, views, self.levels)
         levels = {level: feature.to(self.device) for level, feature in maps.items()}
-        spots = self.photographs.spots
-        return levels if spots is None else levels | {SPOTS: self._seen(partial(_plane, spots), cases, views)}
+        signs = self.photographs.signs
+        return levels if signs is None else levels | {SIGNS: self._seen(partial(_planes, signs), cases, views)}
 
     def _seen(self, planes: Callable[[int], Tensor], cases: Sequence[int], views: Sequence[int]) -> Tensor:
         """Stack planes of cases, each in its view."""
@@ -207,9 +207,9 @@ def folded(view: View, fine: Tensor) -> Tensor:
     return pixel_unshuffle(view.apply(pixel_shuffle(fine, times)), times)
 
 
-def _plane(planes: Tensor, case: int) -> Tensor:
-    """Take the plane of a case out of (N, S, S): (1, 1, S, S), 0 to 1."""
-    return unit(planes[case, None, None])
+def _planes(planes: Tensor, case: int) -> Tensor:
+    """Take the planes of a case out of (N, K, S, S): (1, K, S, S), 0 to 1."""
+    return unit(planes[case, None])
 
 
 def unit(plane: Tensor) -> Tensor:

@@ -34,7 +34,7 @@ from cvs_med.waiting import turn
 
 LOGGER = logging.getLogger(__name__)
 
-NAMES = ("images", "foreground", "field_of_view", "spots", "fine", "fine_foreground")
+NAMES = ("images", "foreground", "field_of_view", "signs", "fine", "fine_foreground")
 """Of the tensors in a file; the last three only where they were asked for."""
 
 _Method: TypeAlias = Callable[..., Any]
@@ -56,7 +56,7 @@ class Photographs:
         geometries: N ways back to native pixels.
         case_ids: N names, in the order of the cases asked for.
         key: SHA-256 of the recipe and of all files, as a run keeps it.
-        spots: (N, S, S), how much each pixel looks like a small dark spot, see `spots.find`; None if nobody looked.
+        signs: (N, K, S, S), see `squares.Square`; None if nobody looked.
         fine: (N, k * k, S, S), what a square shows that is k times as large, see `squares.Square`; None unless asked.
         fine_foreground: (N, k * k, S, S), the foreground of that square.
     """
@@ -68,7 +68,7 @@ class Photographs:
     geometries: tuple[Geometry, ...]
     case_ids: tuple[str, ...]
     key: str
-    spots: Tensor | None = None
+    signs: Tensor | None = None
     fine: Tensor | None = None
     fine_foreground: Tensor | None = None
 
@@ -99,13 +99,14 @@ class _How:
     crop: Crop
     finer: int = 0
     fine: bool = False
+    fibres: bool = False
     harmonise: bool = False
 
     @property
     def added(self) -> dict[str, tuple[int, ...]]:
-        """Name what a finer square adds to a case, with its channels."""
-        folded = (self.finer**2,)
-        found: dict[str, tuple[int, ...]] = {"spots": ()} if self.finer else {}
+        """Name what signs and a finer square add to a case, with their channels."""
+        folded, signs = (self.finer**2,), bool(self.finer) + self.fibres
+        found: dict[str, tuple[int, ...]] = {"signs": (signs,)} if signs else {}
         return found | ({"fine": folded, "fine_foreground": folded} if self.finer and self.fine else {})
 
 
@@ -118,6 +119,7 @@ def load(
     workers: int,
     finer: int = 0,
     fine: bool = False,
+    fibres: bool = False,
     harmonise: bool = False,
 ) -> Photographs:
     """Give all cases at working size, from the cache if it holds them.
@@ -133,13 +135,14 @@ def load(
         workers: threads that decode; each holds one photograph at native size.
         finer: where to look for spots; see `squares.square`.
         fine: keep the finer square; see `squares.square`.
+        fibres: look for nerve fibres; see `squares.square`.
         harmonise: make all photographs alike; see `transforms.prepare`.
 
     Raises:
         DataError: files cannot be used (all of them are listed) or the cache cannot be written.
     """
-    how = _How(size, crop, finer, fine, harmonise)
-    at_once = None if crop == "disc" or finer or harmonise else prepare_packed(cases, size=size)
+    how = _How(size, crop, finer, fine, fibres, harmonise)
+    at_once = None if crop == "disc" or finer or fibres or harmonise else prepare_packed(cases, size=size)
     if at_once:
         return _photographs(cases, *at_once, key=_contents(cases, how, workers, hashlib.sha256))
     contents = _contents(cases, how, workers, blake3)
@@ -206,14 +209,22 @@ def _in_parallel(function: Callable[[Item], Result], items: Iterable[Item], work
 
 
 def key_of(
-    cases: Sequence[Case], *, size: int, crop: Crop, workers: int, finer: int = 0, harmonise: bool = False
+    cases: Sequence[Case],
+    *,
+    size: int,
+    crop: Crop,
+    workers: int,
+    finer: int = 0,
+    fine: bool = False,
+    fibres: bool = False,
+    harmonise: bool = False,
 ) -> str:
     """Give `Photographs.key` of cases without decoding them.
 
     Raises:
         DataError: a file cannot be read.
     """
-    return _contents(cases, _How(size, crop, finer, harmonise=harmonise), workers, hashlib.sha256)
+    return _contents(cases, _How(size, crop, finer, fine, fibres, harmonise), workers, hashlib.sha256)
 
 
 def _contents(cases: Sequence[Case], how: _How, workers: int, method: _Method) -> str:

@@ -4,6 +4,7 @@ import io
 from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
+from typing import cast
 
 import numpy as np
 import torch
@@ -192,11 +193,12 @@ def _fresh(setup: Setup, seed: int) -> Network:
 
 
 def _calibrate(setup: Setup, network: Network, train: Sequence[int], foreground: Tensor) -> None:
-    """Standardise the linear part by the training part, in all its views, and the spots outside of the foreground."""
+    """Standardise the linear part by the training part, in all its views, and the signs outside of the foreground."""
     chosen, photographs = list(train), setup.photographs
-    if isinstance(network.head, CvsHead) and network.head.spots is not None and photographs.spots is not None:
-        planes = photographs.spots[:, None], foreground, photographs.field_of_view
-        network.head.spots.calibrate(
+    for number, sign in enumerate(network.head.signs if isinstance(network.head, CvsHead) else []):
+        seen = cast(Tensor, photographs.signs)[:, number, None]
+        planes = seen, foreground, photographs.field_of_view
+        sign.calibrate(
             # One by one, to need little memory.
             [unit(plane[case : case + 1].to(setup.fabric.device)) for plane in planes]
             for case in chosen

@@ -159,9 +159,9 @@ def _finest(looks: Sequence[Look]) -> Tensor | None:
 
 
 def _evidence(head: CvsHead, output: Output, inside: Tensor, pixels: Tensor) -> Tensor:
-    """Give every pixel's share of the class scores: as part of the map and, where spots count, of a spot."""
+    """Give every pixel's share of the class scores: as part of the map and, where signs count, of a sign."""
     of_map = evidence(cast(Tensor, output.map_logits), head.q, head.counted(inside), pixels)
-    return of_map if output.spots is None else of_map + output.spots
+    return of_map if output.signs is None else of_map + output.signs
 
 
 def _mean(planes: Sequence[Tensor]) -> Tensor:

@@ -109,6 +109,8 @@ class Protocol(Section):
             yield "loss", "expected map_weight and class_weight above zero with the two heads of `method: multitask`"
         if self.images.finer and self.method == "cvs" and self.q == "probability":
             yield "images.finer", "expected 0 with `q: probability`, to which the logits of spots cannot be added"
+        if self.images.fibres and self.method == "cvs":
+            yield from self._of_the_fibres()
         if self.masks.per_class and not self.has_map:
             yield "masks.per_class", "expected it only with `method: cvs` or multitask, which learn a map from masks"
         if self.masks.per_class and self.inner.decides:
@@ -123,6 +125,16 @@ class Protocol(Section):
             yield where, "expected mixup and hyperrule only with `method: classification` and `network.trainable: all`"
         if self.augmentation.mixup and self.training.schedule == "hyperrule":
             yield "augmentation.mixup", "expected 0 with `training.schedule: hyperrule`, which sets it"
+
+    def _of_the_fibres(self) -> Iterator[Fault]:
+        """List what nerve fibres cannot be compared with."""
+        if self.q == "probability":
+            yield "images.fibres", "expected false with `q: probability`, to which the logits of signs cannot be added"
+        if self.network.trainable == "all" or self.augmentation.turn:
+            yield "images.fibres", (
+                "expected false where photographs are turned or changed: only with `network.trainable: head` and "
+                "`augmentation.turn: 0` is above still above"
+            )
 
     def _of_the_training(self) -> Iterator[Fault]:
         """List what cannot be trained."""

@@ -32,6 +32,10 @@ class Images(Section):
         description="where small dark spots are looked for, as further evidence of `method: cvs`: in a square so many "
         "times as large; 0: nowhere",
     )  # fmt: skip
+    fibres: bool = Field(
+        False, description="compare, as further evidence of `method: cvs`, the light that nerve fibres send back above "
+        "and below the optic disc with that beside it",
+    )  # fmt: skip
 
 
 class Network(Section):

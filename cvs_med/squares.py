@@ -12,8 +12,7 @@ from typing import Literal, TypeAlias
 import numpy as np
 from PIL import Image
 
-from cvs_med import levelling, spots
-from cvs_med.disc import surroundings
+from cvs_med import disc, fibres, levelling, spots
 from cvs_med.geometry import Geometry, around
 from cvs_med.images import Mask
 from cvs_med.types import Array
@@ -30,7 +29,8 @@ class Square:
         foreground: (S, S), the fraction of each pixel that is foreground, times 255; zero without a mask.
         field_of_view: (S, S), 255 where the patient is seen and 0 elsewhere.
         geometry: the way back.
-        spots: (S, S), how much each pixel looks like a small dark spot, see `spots.find`; None if nobody looked.
+        signs: (K, S, S), in this order if anybody looked: how much each pixel looks like a small dark spot, see
+            `spots.find`; what is seen of nerve fibres, see `fibres.find`.
         fine: (k * k, S, S), the levelled brightness of the square that is k times as large, folded, see `levelling`;
             None if nobody asked.
         fine_foreground: (k * k, S, S), `foreground` of that square.
@@ -40,7 +40,7 @@ class Square:
     foreground: Array
     field_of_view: Array
     geometry: Geometry
-    spots: Array | None = None
+    signs: tuple[Array, ...] = ()
     fine: Array | None = None
     fine_foreground: Array | None = None
 
@@ -51,13 +51,21 @@ class Square:
 
     @property
     def planes(self) -> Array:
-        """What a network looks at: the image (3, S, S), behind it spots (1, S, S) and `fine` (k * k, S, S) if any."""
-        spotted = [] if self.spots is None else [self.spots[None]]
-        return np.concatenate([self.image, *spotted, *([] if self.fine is None else [self.fine])])
+        """What a network looks at: the image (3, S, S), then the signs (K, S, S) and `fine` (k * k, S, S) if any."""
+        signs = [sign[None] for sign in self.signs]
+        return np.concatenate([self.image, *signs, *([] if self.fine is None else [self.fine])])
 
 
 def square(
-    pixels: Array, view: Mask, mask: Mask | None, *, size: int, crop: Crop, finer: int = 0, fine: bool = False
+    pixels: Array,
+    view: Mask,
+    mask: Mask | None,
+    *,
+    size: int,
+    crop: Crop,
+    finer: int = 0,
+    fine: bool = False,
+    fibres: bool = False,
 ) -> Square:
     """Crop, pad and resize what was decoded; see `transforms.prepare`.
 
@@ -69,6 +77,7 @@ def square(
         crop: what to keep of the photograph.
         finer: side k of a finer square in which spots are looked for, in multiples of `size`; 0 looks for none.
         fine: keep that square's brightness and foreground too.
+        fibres: look for nerve fibres around the optic disc.
     """
     kept = _kept(pixels, view, crop)
     geometry = around(kept, size)
@@ -83,14 +92,15 @@ def square(
         field_of_view=seen * np.uint8(255),
         geometry=geometry,
     )
-    return _with_finer(found, pixels, mask, around(kept, finer * size), fine=fine) if finer else found
+    found = _with_finer(found, pixels, mask, around(kept, finer * size), fine=fine) if finer else found
+    return _with_fibres(found, disc.locate(pixels, view)) if fibres else found
 
 
 def _with_finer(found: Square, pixels: Array, mask: Mask | None, geometry: Geometry, *, fine: bool) -> Square:
     """Add what a finer square shows."""
     seen = found.inside
     brightness = levelling.level(_resize(pixels, geometry), seen)
-    spotted = replace(found, spots=spots.find(brightness, seen))
+    spotted = replace(found, signs=(spots.find(brightness, seen),))
     if not fine:
         return spotted
     times = geometry.size // len(seen)
@@ -100,10 +110,19 @@ def _with_finer(found: Square, pixels: Array, mask: Mask | None, geometry: Geome
     return replace(spotted, fine=levelling.kept(brightness, seen), fine_foreground=foreground)
 
 
+def _with_fibres(found: Square, native: disc.Disc) -> Square:
+    """Add what is seen of nerve fibres around a disc, which is given in pixels of the photograph."""
+    geometry = found.geometry
+    (above, before), scale = geometry.padding, geometry.size / geometry.side
+    row, column = native.row - geometry.top + above, native.column - geometry.left + before
+    where = disc.Disc(round(row * scale), round(column * scale), native.diameter * scale)
+    return replace(found, signs=(*found.signs, fibres.find(found.image.transpose(1, 2, 0), found.inside, where)))
+
+
 def _kept(pixels: Array, view: Mask, crop: Crop) -> Mask:
     """Mark what a crop keeps, in the pixels of the photograph."""
     if crop == "disc":
-        return surroundings(pixels, view)
+        return disc.surroundings(pixels, view)
     return view if crop == "field_of_view" else np.ones_like(view)
 
 

@@ -149,9 +149,8 @@ def _keep_draw(place: RunFolder, draw: Draw) -> None:
 
 def _require_same_data(place: RunFolder, chosen: Protocol, cases: Sequence[Case], machine: Machine) -> None:
     """See that a finished cell rests on the images, masks and labels that are there now; see `Setup.inputs`."""
-    images = chosen.images
     kept = read_json(place.path / "inputs.json", dict[str, str])
-    found = key_of(cases, **images.model_dump(), workers=machine.workers)
+    found = key_of(cases, **chosen.preparation, workers=machine.workers)
     place.require_same("inputs.json", kept | {"photographs": found, "labels": labels_digest(cases)})
 
 

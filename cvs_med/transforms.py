@@ -30,7 +30,7 @@ class Prepared:
         field_of_view: (S, S), 255 where the patient is seen and 0 elsewhere.
         geometry: the way back.
         has_mask: whether the case has a foreground mask.
-        spots: (S, S), see `spots.find`; None if nobody looked.
+        signs: (K, S, S), see `squares.Square`; None if nobody looked.
         fine: (k * k, S, S), see `squares.Square`; None if nobody asked.
         fine_foreground: (k * k, S, S), see `squares.Square`.
     """
@@ -40,13 +40,20 @@ class Prepared:
     field_of_view: Tensor
     geometry: Geometry
     has_mask: bool
-    spots: Tensor | None
+    signs: Tensor | None
     fine: Tensor | None
     fine_foreground: Tensor | None
 
 
 def prepare(
-    case: Case, *, size: int, crop: Crop, finer: int = 0, fine: bool = False, harmonise: bool = False
+    case: Case,
+    *,
+    size: int,
+    crop: Crop,
+    finer: int = 0,
+    fine: bool = False,
+    fibres: bool = False,
+    harmonise: bool = False,
 ) -> Prepared:
     """Read a case, crop it, pad it to a square with zeros and resize it.
 
@@ -57,6 +64,7 @@ def prepare(
             see `disc.locate`; "none" keeps the whole photograph.
         finer: where to look for spots; see `squares.square`.
         fine: keep the finer square; see `squares.square`.
+        fibres: look for nerve fibres; see `squares.square`.
         harmonise: make colours and compression those of any other photograph first; see `harmonising.harmonise`.
 
     Raises:
@@ -67,14 +75,14 @@ def prepare(
     view = read_field_of_view(case, shape, pixels)
     mask = read_foreground(case, shape)
     pixels = harmonising.harmonise(pixels, view) if harmonise else pixels
-    found = square(pixels, view, mask, size=size, crop=crop, finer=finer, fine=fine)
+    found = square(pixels, view, mask, size=size, crop=crop, finer=finer, fine=fine, fibres=fibres)
     return _prepared(found, has_mask=mask is not None)
 
 
 def _prepared(found: Square, *, has_mask: bool) -> Prepared:
     image, foreground, view = map(torch.from_numpy, (found.image, found.foreground, found.field_of_view))
-    finer = (found.spots, found.fine, found.fine_foreground)
-    added = [None if plane is None else torch.from_numpy(plane) for plane in finer]
+    planes = (np.stack(found.signs) if found.signs else None, found.fine, found.fine_foreground)
+    added = [None if plane is None else torch.from_numpy(plane) for plane in planes]
     return Prepared(image, foreground, view, found.geometry, has_mask, *added)
 
 

@@ -132,15 +132,15 @@ class Output(NamedTuple):
     Attributes:
         class_logits: (B, P).
         map_logits: (B, P + 1, H, W), or None for a network without a map.
-        spots: (B, P, H, W), every pixel's share of the class logits as part of a small dark spot, beside what follows
-            from the map; None for a network that does not look at spots.
+        signs: (B, P, H, W), every pixel's share of the class logits as part of a small dark spot or of the nerve
+            fibres, beside what follows from the map; None for a network that does not look at signs.
         finest: (B, k H, k W), the probability of foreground at a finer scale, whose means over k x k pixels are those
             of the map; None for a network without such a scale.
     """
 
     class_logits: "Tensor"
     map_logits: "Tensor | None"
-    spots: "Tensor | None" = None
+    signs: "Tensor | None" = None
     finest: "Tensor | None" = None
 
 

@@ -13,7 +13,7 @@ from cvs_med.batches import FeatureBatches, PhotographBatches
 from cvs_med.cache import Photographs
 from cvs_med.features import Features
 from cvs_med.geometry import Geometry
-from cvs_med.networks.spots import SPOTS
+from cvs_med.networks.spots import SIGNS
 from cvs_med.protocol_sections import Augmentation
 
 SIDE, LABELS = 16, torch.tensor([0, 2, 1])
@@ -85,7 +85,7 @@ def test_label_maps_move_with_photographs(photographs: Photographs, augmentation
 
 @pytest.mark.parametrize("kind", ["photographs", "features"])
 def test_spots_go_with_their_photographs(photographs: Photographs, kind: str) -> None:
-    photographs = replace(photographs, spots=photographs.foreground)  # So that both must move alike.
+    photographs = replace(photographs, signs=photographs.foreground[:, None])  # So that both must move alike.
     source = of_features(photographs) if kind == "features" else of_photographs(photographs, flip=("horizontal",))
     batch = source.training([0, 1, 2] * 4, Generator().manual_seed(2))
     assert torch.equal(batch.label_map > 0, spots_of(batch.inputs) >= 0.5)
@@ -96,7 +96,7 @@ def test_spots_go_with_their_photographs(photographs: Photographs, kind: str) ->
 
 
 def spots_of(inputs: Tensor | Mapping[int, Tensor]) -> Tensor:
-    return inputs[:, 3] if isinstance(inputs, Tensor) else inputs[SPOTS][:, 0]
+    return inputs[:, 3] if isinstance(inputs, Tensor) else inputs[SIGNS][:, 0]
 
 
 @pytest.mark.parametrize("kind", ["photographs", "features"])

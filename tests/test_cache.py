@@ -43,10 +43,10 @@ def test_spots_are_kept_where_they_are_asked_for(
         noise = np.random.default_rng(0).integers(0, 255, (*read_image(case.image).shape[:2], 3), dtype=np.uint8)
         Image.fromarray(noise).save(case.image)
     plain, first = load(cases, folder, size=32), load(cases, folder, size=32, finer=3)
-    assert plain.spots is None
-    assert first.spots is not None
-    assert first.spots.shape == (len(cases), 32, 32)
-    assert first.spots.amax(dim=(1, 2)).min() > 0
+    assert plain.signs is None
+    assert first.signs is not None
+    assert first.signs.shape == (len(cases), 1, 32, 32)
+    assert first.signs.amax(dim=(1, 2, 3)).min() > 0
     assert plain.key != first.key == cache.key_of(cases, size=32, crop="field_of_view", workers=1, finer=3)
     forbid_decoding(monkeypatch)
     assert_same(first, load(cases, folder, size=32, finer=3))

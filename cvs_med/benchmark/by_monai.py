@@ -106,8 +106,8 @@ def _dictionaries(photographs: Photographs, chosen: Sequence[int], settings: Aug
     from monai.transforms.spatial.dictionary import RandAffined, RandFlipd
 
     keys, side, pixels = ["image", "mask"], photographs.images.shape[-1], photographs.images
-    if photographs.spots is not None:
-        pixels = torch.cat([pixels, photographs.spots[:, None]], dim=1)
+    if photographs.signs is not None:
+        pixels = torch.cat([pixels, photographs.signs], dim=1)
     axes = [axis for axis, name in enumerate(("vertical", "horizontal")) if name in settings.flip]
     affine = RandAffined(keys, prob=1, rotate_range=math.radians(settings.turn), scale_range=(settings.zoom,) * 2,
                          translate_range=(settings.shift * side,) * 2, padding_mode="zeros")  # fmt: skip

@@ -78,7 +78,8 @@ def _metadata(networks: Ensemble) -> dict[str, Any]:
     classes = list(recipe.class_names)
     channels = ["background", *classes] if has_map else classes
     finer = [f"finer square, part {number + 1}" for number in range(recipe.finer**2 if recipe.fine else 0)]
-    planes = ["red", "green", "blue", *(["spots"] if recipe.finer else []), *finer, "field of view"]
+    signs = [*(["spots"] if recipe.finer else []), *(["fibres"] if recipe.fibres else [])]
+    planes = ["red", "green", "blue", *signs, *finer, "field of view"]
     image = {"type": "image", "format": "rgb", "modality": "n/a", "num_channels": len(planes)}
     prediction = {"type": "probabilities", "format": "segmentation" if has_map else "classification"}
     common = {

@@ -124,6 +124,7 @@ def _metadata(ensemble: Ensemble, gates: bytes) -> dict[str, str]:
         + "padded with zeros to a square and resized by area."
         + (f" The fourth plane is what cvs_med.spots finds in a square {recipe.finer} times as large, over 255."
            if recipe.finer else "")
+        + (" The next one is what cvs_med.fibres finds around the optic disc, over 255." if recipe.fibres else "")
         + (f" The {recipe.finer**2} planes after it are what cvs_med.levelling keeps of that square, over 255."
            if recipe.fine else ""),
         "inside": f"(batch, {size}, {size}), 1 inside the field of view and 0 outside.",

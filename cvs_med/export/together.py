@@ -22,6 +22,7 @@ class Together(nn.Module):
         self.heads = heads
         self.networks = nn.ModuleList(ensemble.networks)
         self.views, self.level = flips(ensemble.protocol.augmentation), ensemble.protocol.probe.level
+        self.plain = ensemble.recipe.plain
 
     def forward(self, images: Tensor, inside: Tensor) -> tuple[Tensor, ...]:
         """Answer for images (B, 3 or more, S, S), see `Recipe.planes`, 0 to 1, and their field of view (B, S, S).
@@ -32,7 +33,7 @@ class Together(nn.Module):
             scores (B, P) that they sum to; with a finer scale the foreground's probability there (B, k S, k S).
         """
         networks = cast(Sequence[Network], self.networks)
-        looked = torch.cat([seen_by(view, images) for view in self.views])
+        looked = torch.cat([seen_by(view, images, self.plain) for view in self.views])
         seen = torch.cat([view.apply(inside) for view in self.views])
         outputs, features = run(networks, looked, seen, self.heads)
         answer, members = decide(networks, outputs, self.views, seen)

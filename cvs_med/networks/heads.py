@@ -9,10 +9,11 @@ from torch.nn.functional import interpolate
 from cvs_med.label_maps import Q, class_logits
 from cvs_med.networks.context import Contextual, Pooled
 from cvs_med.networks.decoders import CoarseDecoder, SkipDecoder
+from cvs_med.networks.fibres import FibreEvidence
 from cvs_med.networks.fine import FINE, FOREGROUND, FineDecoder
 from cvs_med.networks.head import Head
 from cvs_med.networks.relu import rectified
-from cvs_med.networks.spots import SPOTS, SpotEvidence
+from cvs_med.networks.spots import SIGNS, SpotEvidence
 from cvs_med.networks.transposed import TransposedDecoder
 from cvs_med.types import Output
 
@@ -53,15 +54,28 @@ class MapHead(Head):
 class CvsHead(MapHead):
     """Classification via segmentation: map logits from a decoder, class logits from the map by q.
 
-    With `spots` the class logits of small dark spots outside of the map's foreground are added to them.
+    To them are added the class logits of signs that lie outside of the map's foreground: with `spots` those of small
+    dark spots, with `fibres` those of the nerve fibres around the optic disc.
     """
 
     def __init__(
-        self, decoder: Decoder, *, q: Q, size: int, everywhere: bool, spots: SpotEvidence | None = None
+        self,
+        decoder: Decoder,
+        *,
+        q: Q,
+        size: int,
+        everywhere: bool,
+        spots: SpotEvidence | None = None,
+        fibres: FibreEvidence | None = None,
     ) -> None:
         """Keep the decoder, q, the map's side in pixels, and whether q counts pixels outside the field of view."""
         super().__init__(decoder, size=size)
-        self.q, self.everywhere, self.spots = q, everywhere, spots
+        self.q, self.everywhere, self.spots, self.fibres = q, everywhere, spots, fibres
+
+    @property
+    def signs(self) -> list[SpotEvidence | FibreEvidence]:
+        """What is looked at beside the map, in the order of the planes of `SIGNS`."""
+        return [part for part in (self.spots, self.fibres) if part is not None]
 
     def forward(self, features: Mapping[int, Tensor], inside: Tensor) -> Output:
         """Answer class logits (B, P) and map logits (B, P + 1, H, W); `inside` (B, H, W) is the field of view."""
@@ -72,17 +86,19 @@ class CvsHead(MapHead):
         return self.answer(self.map_logits(known), known, inside)._replace(finest=finest)
 
     def answer(self, map_logits: Tensor, features: Mapping[int, Tensor], inside: Tensor) -> Output:
-        """Derive the class from the map, and from the spots where they are looked at."""
+        """Derive the class from the map, and from the signs that are looked at."""
         derived = class_logits(map_logits, self.q, self.counted(inside))
-        if self.spots is None:
+        if not self.signs:
             return Output(derived, map_logits)
         foreground = 1 - map_logits.float().softmax(dim=1)[:, 0]
-        shares = self.spots(features[SPOTS].float(), foreground, inside)
+        planes = features[SIGNS].float().unbind(1)
+        found = [part(plane[:, None], foreground, inside) for part, plane in zip(self.signs, planes, strict=True)]
+        shares = sum(found[1:], found[0])
         return Output(derived + shares.sum(dim=(2, 3)), map_logits, shares)
 
     def linear_parameters(self) -> list[nn.Parameter]:
-        """List the weights of the decoder's linear part and of the spots."""
-        return super().linear_parameters() + ([] if self.spots is None else list(self.spots.parameters()))
+        """List the weights of the decoder's linear part and of the signs."""
+        return super().linear_parameters() + [weight for part in self.signs for weight in part.parameters()]
 
     def counted(self, inside: Tensor) -> Tensor | None:
         """Give the pixels that count for the class: None for all of them."""

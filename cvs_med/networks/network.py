@@ -7,11 +7,12 @@ from cvs_med.networks.bit import BitEncoder
 from cvs_med.networks.decoders import CoarseDecoder, SkipDecoder
 from cvs_med.networks.encoder import Encoder
 from cvs_med.networks.encoders import build_encoder
+from cvs_med.networks.fibres import FibreEvidence
 from cvs_med.networks.fine import FINE, FineDecoder
 from cvs_med.networks.head import Head
 from cvs_med.networks.heads import CvsHead, Decoder, LinearHead, MultiTaskHead
 from cvs_med.networks.lenet import LeNetEncoder, LeNetHead
-from cvs_med.networks.spots import SPOTS, SpotEvidence
+from cvs_med.networks.spots import SIGNS, SpotEvidence
 from cvs_med.networks.transposed import TransposedDecoder
 from cvs_med.protocol import Protocol
 from cvs_med.types import Output
@@ -46,11 +47,12 @@ class Network(nn.Module):
     def features(self, images: Tensor) -> dict[int, Tensor]:
         """Encode images (B, 3, H, W), RGB in 0 to 1, to its levels by number.
 
-        What lies behind the colours joins them: a plane of spots, and the finer square, folded; see `squares.Square`.
+        What lies behind the colours joins them: planes of signs, and the finer square, folded; see `squares.Square`.
         """
         levels = dict(enumerate(self.encoder((images[:, :3] - self.mean) / self.deviation)))
-        levels |= {SPOTS: images[:, 3:4]} if images.shape[1] > 3 else {}
-        return levels | ({FINE: images[:, 4:]} if images.shape[1] > 4 else {})
+        plain = 3 + (len(self.head.signs) if isinstance(self.head, CvsHead) else 0)
+        levels |= {SIGNS: images[:, 3:plain]} if plain > 3 else {}
+        return levels | ({FINE: images[:, plain:]} if images.shape[1] > plain else {})
 
     def forward(self, images: Tensor, inside: Tensor) -> Output:
         """Answer for images (B, 3 or more, H, W), see `features`, of which `inside` (B, H, W) is the field of view."""
@@ -72,8 +74,9 @@ def _head(protocol: Protocol, encoder: Encoder, classes: int) -> Head:
     if protocol.method == "cvs":
         everywhere = protocol.within == "image"
         spots = SpotEvidence(classes) if protocol.images.finer else None
+        fibres = FibreEvidence(classes) if protocol.images.fibres else None
         decoder = _decoder(protocol, encoder, classes + 1)
-        return CvsHead(decoder, q=protocol.q, size=size, everywhere=everywhere, spots=spots)
+        return CvsHead(decoder, q=protocol.q, size=size, everywhere=everywhere, spots=spots, fibres=fibres)
     if protocol.method == "multitask":
         classifier = _classifier(encoder, classes, normalise=not encoder.activated)
         return MultiTaskHead(_decoder(protocol, encoder, classes + 1), classifier, size=size)

@@ -8,8 +8,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import pad
 
-SPOTS: Final = -1
-"""Number of the spots (B, 1, H, W) among the levels of features, which count from zero."""
+SIGNS: Final = -1
+"""Number of the planes of signs (B, K, H, W) among the levels of features, which count from zero."""
 
 _COUNTED: Final = 10
 """Number of spots whose mean is the strength of an image's spots."""
@@ -87,10 +87,18 @@ def _ten(found: Tensor) -> Tensor:
 
 def free(spots: Tensor, foreground: Tensor, inside: Tensor) -> Tensor:
     """Keep one pixel a spot of (B, 1, H, W), outside of the widened foreground: where its probability is half."""
-    around, apart = (max(1, round(share * spots.shape[-1])) for share in (_WIDENED, _APART))
-    covered = _highest((foreground[:, None] >= 0.5).to(spots.dtype), around)
-    uncovered = spots * (1 - covered) * (inside[:, None] >= 0.5)
-    return uncovered * (uncovered == _highest(uncovered, apart))
+    uncovered = spots * (1 - covered(foreground).to(spots.dtype)) * (inside[:, None] >= 0.5)
+    return uncovered * (uncovered == _highest(uncovered, _reach(_APART, spots)))
+
+
+def covered(foreground: Tensor) -> Tensor:
+    """Give one where the foreground (B, H, W) lies, widened, and zero elsewhere, (B, 1, H, W)."""
+    return _highest((foreground[:, None] >= 0.5).to(foreground.dtype), _reach(_WIDENED, foreground))
+
+
+def _reach(share: float, plane: Tensor) -> int:
+    """Give a share of a plane's side in pixels, at least one."""
+    return max(1, round(share * plane.shape[-1]))
 
 
 def _highest(plane: Tensor, reach: int) -> Tensor:

@@ -69,7 +69,7 @@ class Ensemble:
         return Recipe(
             class_names=card.class_names, size=images.size, crop=images.crop, surroundings=card.surroundings,
             reading=card.reading, abstention=self.abstention, finer=self._finer, harmonise=images.harmonise,
-            fine=self.protocol.preparation["fine"],
+            fine=self.protocol.preparation["fine"], fibres=images.fibres and self.protocol.method == "cvs",
         )  # fmt: skip
 
     @property
@@ -91,7 +91,8 @@ class Ensemble:
         images, inside = self._inputs(prepared.planes, prepared.field_of_view)
         with torch.inference_mode():
             seen = torch.cat([view.apply(inside) for view in views])
-            looked = torch.cat([seen_by(view, images) for view in views]).contiguous(memory_format=torch.channels_last)
+            looked = torch.cat([seen_by(view, images, self.recipe.plain) for view in views])
+            looked = looked.contiguous(memory_format=torch.channels_last)
             outputs, pooled = self.outputs(looked, seen)
             together, members = decide(self.networks, outputs, views, seen)
         answer = together.case(0)
@@ -127,11 +128,11 @@ class Ensemble:
         return values, inside
 
 
-def seen_by(view: View, images: Tensor) -> Tensor:
-    """Show images (B, 3 or more, S, S) mirrored, the finer square behind the first four planes in its own pixels."""
-    if images.shape[1] <= 4:
+def seen_by(view: View, images: Tensor, plain: int) -> Tensor:
+    """Show images (B, 3 or more, S, S) mirrored, the finer square behind the plain planes in its own pixels."""
+    if images.shape[1] <= plain:
         return view.apply(images)
-    return torch.cat([view.apply(images[:, :4]), folded(view, images[:, 4:])], dim=1)
+    return torch.cat([view.apply(images[:, :plain]), folded(view, images[:, plain:])], dim=1)
 
 
 def run(

@@ -24,6 +24,7 @@ class Recipe(BaseModel):
         abstention: which answers are too unsure; None where the run chose no thresholds.
         finer: where small dark spots are looked for; see `squares.square`.
         fine: the finer square is looked at too.
+        fibres: nerve fibres around the optic disc are looked for.
         harmonise: photographs are made alike first; see `harmonising`.
     """
 
@@ -37,12 +38,18 @@ class Recipe(BaseModel):
     abstention: Abstention | None = None
     finer: int = Field(0, ge=0, le=8)
     fine: bool = False
+    fibres: bool = False
     harmonise: bool = False
 
     @property
     def planes(self) -> int:
-        """Planes of the square that is looked at: red, green, blue, spots, and those of the finer square."""
-        return 3 + bool(self.finer) + (self.finer**2 if self.fine else 0)
+        """Planes of the square that is looked at: the plain ones, and those of the finer square."""
+        return self.plain + (self.finer**2 if self.fine else 0)
+
+    @property
+    def plain(self) -> int:
+        """Planes in its own pixels: red, green, blue, and the signs."""
+        return 3 + bool(self.finer) + self.fibres
 
 
 @dataclass(frozen=True, slots=True, eq=False)

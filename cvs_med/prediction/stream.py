@@ -131,7 +131,8 @@ def prepare_pixels(pixels: Array, recipe: Recipe) -> Square:
     """Bring a decoded photograph (H, W, 3) to the networks' square; see `prepare`."""
     view = field_of_view.find(pixels) if recipe.surroundings else np.ones(pixels.shape[:2], dtype=np.bool_)
     alike = harmonising.harmonise(pixels, view) if recipe.harmonise else pixels
-    return square(alike, view, None, size=recipe.size, crop=recipe.crop, finer=recipe.finer, fine=recipe.fine)
+    crop, size, fine = recipe.crop, recipe.size, recipe.fine
+    return square(alike, view, None, size=size, crop=crop, finer=recipe.finer, fine=fine, fibres=recipe.fibres)
 
 
 def look(engine: Engine, gates: Gates, name: str, sha256: str, prepared: Square) -> tuple[Row, Opinion]:

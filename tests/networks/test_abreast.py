@@ -7,7 +7,7 @@ from cvs_med.networks import abreast
 from cvs_med.networks.decoders import SkipDecoder
 from cvs_med.networks.head import Head
 from cvs_med.networks.heads import CvsHead, LinearHead
-from cvs_med.networks.spots import SPOTS, SpotEvidence
+from cvs_med.networks.spots import SIGNS, SpotEvidence
 
 CHANNELS, SIDES = (8, 12, 16), (16, 8, 4)
 
@@ -56,11 +56,11 @@ def test_other_heads_answer_one_after_another() -> None:
 def test_heads_together_look_at_spots_as_one_after_another() -> None:
     heads = [head(seed, (2,), SpotEvidence(3)) for seed in range(2)]
     levels, inside = given()
-    levels[SPOTS] = torch.rand(2, 1, 32, 32)
+    levels[SIGNS] = torch.rand(2, 1, 32, 32)
     for number, each in enumerate(heads, start=1):
         torch.nn.init.constant_(each.spots.weight, number)
     with torch.inference_mode():
         together, apart = (way(heads, levels, inside) for way in (abreast.outputs, abreast.one_by_one))
     for ours, other in zip(together, apart, strict=True):
         torch.testing.assert_close(ours.class_logits, other.class_logits)
-        torch.testing.assert_close(ours.spots, other.spots)
+        torch.testing.assert_close(ours.signs, other.signs)

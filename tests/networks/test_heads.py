@@ -8,7 +8,7 @@ from torch.nn.functional import adaptive_avg_pool2d, relu
 from cvs_med.label_maps import QS, Q, class_logits
 from cvs_med.networks.decoders import CoarseDecoder, SkipDecoder
 from cvs_med.networks.heads import CvsHead, LinearHead, MultiTaskHead
-from cvs_med.networks.spots import SPOTS, SpotEvidence
+from cvs_med.networks.spots import SIGNS, SpotEvidence
 
 CHANNELS = (4, 6, 8, 10, 12)
 
@@ -128,10 +128,10 @@ def test_spots_are_added_to_what_follows_from_the_map() -> None:
     assert [tuple(value.shape) for value in head.linear_parameters()] == [(3,)]
     nn.init.constant_(head.spots.weight, 0.5)
     nn.init.constant_(plain.decoder.out.bias[:1], 9)  # Next to no foreground: room for spots.
-    features[SPOTS] = torch.rand(2, 1, 64, 64, generator=torch.Generator().manual_seed(1))
+    features[SIGNS] = torch.rand(2, 1, 64, 64, generator=torch.Generator().manual_seed(1))
     answer = head(features, inside)
     torch.testing.assert_close(answer.map_logits, plain(features, inside).map_logits)
     added = answer.class_logits - plain(features, inside).class_logits
     assert (added.abs() > 1e-3).all()
-    torch.testing.assert_close(answer.spots.sum(dim=(2, 3)), added, atol=1e-5, rtol=1e-4)
-    assert (answer.spots[..., 32:] == 0).all()
+    torch.testing.assert_close(answer.signs.sum(dim=(2, 3)), added, atol=1e-5, rtol=1e-4)
+    assert (answer.signs[..., 32:] == 0).all()
