@@ -52,6 +52,18 @@ def test_spots_are_kept_where_they_are_asked_for(
     assert_same(first, load(cases, folder, size=32, finer=3))
 
 
+def test_nerve_fibres_are_kept_where_they_are_asked_for(cases: list[Case], folder: Path) -> None:
+    how = {"size": 32, "crop": "field_of_view", "workers": 1}
+    plain, both = (
+        cache.load(cases, folder=folder, **how, **signs) for signs in ({"fibres": True}, {"fibres": True, "finer": 2})
+    )
+    assert plain.signs is not None
+    assert both.signs is not None
+    assert [tuple(found.signs.shape[1:]) for found in (plain, both)] == [(1, 32, 32), (2, 32, 32)]
+    assert torch.equal(plain.signs[:, 0], both.signs[:, 1])
+    assert plain.key == cache.key_of(cases, **how, fibres=True) != both.key
+
+
 def forbid_decoding(monkeypatch: pytest.MonkeyPatch) -> None:
     def fail(*_: object, **__: object) -> None:
         raise AssertionError("decoded again")

@@ -30,9 +30,10 @@ METHODS = {
     "cvs, frozen, with context": (*FROZEN, "network.context=[1, 3]"),
     "cvs, frozen, with context and spots": (*FROZEN, "network.context=[1, 3]", "images.finer=2"),
     "cvs with spots": ("images.finer=2",),
+    "cvs, frozen, with nerve fibres": (*FROZEN, "images.fibres=true"),
     "cvs, frozen, with a finer stage": (
-        *FROZEN, "network.context=[1, 3]", "images.finer=2", "network.decoder=fine", "fine.widths=[8,8]",
-        "fine.tile=32", "fine.steps=4",
+        *FROZEN, "network.context=[1, 3]", "images.finer=2", "images.fibres=true", "network.decoder=fine",
+        "fine.widths=[8,8]", "fine.tile=32", "fine.steps=4",
     ),
     "classification": ("method=classification",),
     "classification, frozen": ("method=classification", *FROZEN),

@@ -18,9 +18,9 @@ FLOORS = (
         "strict_yaml", "waiting", "memory", "sigterm",
     },
     {
-        "label_maps", "losses", "squares", "decoding", "images", "geometry", "disc", "spots", "levelling",
-        "harmonising", "download", "datasets", "splits", "transforms", "augmentation", "duplicates", "hyperrule",
-        "networks", "statistics", "precision", "shares",
+        "label_maps", "losses", "squares", "decoding", "images", "geometry", "disc", "spots", "fibres",
+        "levelling", "harmonising", "download", "datasets", "splits", "transforms", "augmentation", "duplicates",
+        "hyperrule", "networks", "statistics", "precision", "shares",
     },
     {
         "cache", "case_arrays", "checkpoints", "tables", "batches", "features", "embedding", "training", "inference",

@@ -131,6 +131,10 @@ def test_the_paper_s_networks_are_valid(write: Writer, text: str) -> None:
          "augmentation.mixup (line 5)", "expected 0 with `training.schedule: hyperrule`"),
         (fields(images="{size: 32}", training="{batch_size: 1}"), "training.batch_size (line 3)",
          "at least 2 where the coarsest map of 32 pixels is a single cell"),
+        (fields(q="probability", images="{size: 64, fibres: true}"), "images.fibres (line 3)", "false with `q: prob"),
+        (fields(images="{size: 64, fibres: true}", network="{trainable: all}"), "images.fibres (line 2)",
+         "where photographs are turned or changed"),
+        (fields(images="{size: 64, fibres: true}", augmentation="{turn: 5}"), "images.fibres (line 2)", "still above"),
     ],
 )  # fmt: skip
 def test_what_a_backbone_or_method_does_not_have_is_named(write: Writer, text: str, place: str, said: str) -> None:

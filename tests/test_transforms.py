@@ -1,4 +1,5 @@
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import pytest
@@ -7,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
+from cvs_med import disc
 from cvs_med.errors import DataError
 from cvs_med.geometry import Geometry
 from cvs_med.transforms import prepare
@@ -72,6 +74,27 @@ def test_a_wide_photograph_is_padded_above_and_below(tmp_path: Path) -> None:
     filled[5:15] = True
     torch.testing.assert_close(prepared.field_of_view == 255, filled)
     torch.testing.assert_close(prepared.image[0] == 255, filled)
+
+
+@pytest.mark.parametrize(
+    ("crop", "column", "radius"), [("none", 25.0, 4.0), ("field_of_view", 20.0, 6.0), ("disc", 20.0, 40 / 5.6)]
+)
+def test_nerve_fibres_lie_around_the_disc_wherever_the_crop_puts_it(
+    crop: Literal["none", "field_of_view", "disc"],
+    column: float,
+    radius: float,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(disc, "locate", lambda pixels, view: disc.Disc(40, 75, 24))
+    image = np.full((80, 120, 3), 90, dtype=np.uint8)
+    case = write_case(tmp_path, image, None, rectangle(80, 120, slice(10, 70), slice(35, 115)))
+    found = prepare(case, size=40, crop=crop, fibres=True).signs
+    assert found is not None
+    rows, columns = found[0].nonzero(as_tuple=True)
+    distances = torch.hypot(rows - 20.0, columns - column)
+    assert 2.8 * radius - 1.5 < distances.max() < 2.8 * radius + 1
+    assert 1.2 * radius - 1 < distances.min() < 1.2 * radius + 1.5
 
 
 def test_an_enlarged_mask_keeps_two_values_and_its_shape(tmp_path: Path) -> None:

@@ -106,7 +106,7 @@ def test_the_network_gives_the_ensemble_s_map(made: Path, run: Path) -> None:
 
 FINE = (
     "network.trainable=head", "network.decoder=fine", "network.context=[3]", "augmentation.colour=0",
-    "fine.widths=[8,8]", "fine.tile=32", "fine.steps=2",
+    "fine.widths=[8,8]", "fine.tile=32", "fine.steps=2", "images.fibres=true",
 )  # fmt: skip
 
 
@@ -119,8 +119,8 @@ def test_what_else_is_looked_at_are_planes_of_their_own(
     assert CliRunner().invoke(main, asked).exit_code == 0
     metadata = json.loads((tmp_path / "made" / "configs" / "metadata.json").read_text())
     image = metadata["network_data_format"]["inputs"]["image"]
-    finer = [f"finer square, part {number}" for number in range(1, 5)] if settings else []
-    assert list(image["channel_def"].values()) == ["red", "green", "blue", "spots", *finer, "field of view"]
+    more = ["fibres", *(f"finer square, part {number}" for number in range(1, 5))] if settings else []
+    assert list(image["channel_def"].values()) == ["red", "green", "blue", "spots", *more, "field of view"]
     planes = torch.rand(2, image["num_channels"], 64, 64, generator=torch.Generator().manual_seed(0))
     with torch.inference_mode():
         found = bundle.network(str(tmp_path / "made"))(planes)

@@ -7,6 +7,7 @@ from torch.nn.functional import adaptive_avg_pool2d, relu
 
 from cvs_med.label_maps import QS, Q, class_logits
 from cvs_med.networks.decoders import CoarseDecoder, SkipDecoder
+from cvs_med.networks.fibres import FibreEvidence
 from cvs_med.networks.heads import CvsHead, LinearHead, MultiTaskHead
 from cvs_med.networks.spots import SIGNS, SpotEvidence
 
@@ -135,3 +136,22 @@ def test_spots_are_added_to_what_follows_from_the_map() -> None:
     assert (added.abs() > 1e-3).all()
     torch.testing.assert_close(answer.signs.sum(dim=(2, 3)), added, atol=1e-5, rtol=1e-4)
     assert (answer.signs[..., 32:] == 0).all()
+
+
+def test_each_sign_reads_its_own_plane() -> None:
+    plain, features, inside = a_head("foreground"), some_levels(), torch.ones(2, 64, 64)
+    nn.init.constant_(plain.decoder.out.bias[:1], 9)
+    spots, fibres = SpotEvidence(3), FibreEvidence(3)
+    for part in (spots, fibres):
+        nn.init.constant_(part.weight, 0.5)
+    planes = torch.rand(2, 2, 64, 64, generator=torch.Generator().manual_seed(1))
+    added = []
+    both = {"spots": spots, "fibres": fibres}
+    for parts, chosen in (({"spots": spots}, [0]), ({"fibres": fibres}, [1]), (both, [0, 1])):
+        head = CvsHead(plain.decoder, q="foreground", size=64, everywhere=False, **parts).eval()
+        features[SIGNS] = planes[:, chosen]
+        answer = head(features, inside)
+        added.append(answer.class_logits - plain(features, inside).class_logits)
+        torch.testing.assert_close(answer.signs.sum(dim=(2, 3)), added[-1], atol=1e-5, rtol=1e-4)
+    assert (added[0] != added[1]).all()
+    torch.testing.assert_close(added[2], added[0] + added[1], atol=1e-5, rtol=1e-4)

@@ -49,6 +49,7 @@ FINE = "network.decoder=fine", "network.context=[3]", "fine.widths=[8,8]", "fine
     [
         (("q=mean", "images.finer=2", "images.harmonise=true"), "head"),
         (("q=foreground", "images.finer=2", *FINE), "head"),
+        (("q=foreground", "images.finer=2", "images.fibres=true", *FINE), "head"),
         (("q=probability",), "all"),
         (("method=multitask", "loss.class_weight=1"), "head"),
     ],
