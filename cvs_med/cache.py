@@ -16,7 +16,7 @@ from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
 from itertools import chain
 from pathlib import Path
-from typing import Any, TypeAlias, TypeVar
+from typing import Any, TypeAlias, TypeVar, Unpack
 
 import torch
 from blake3 import blake3
@@ -27,8 +27,7 @@ from torch.nn.functional import avg_pool2d, pixel_shuffle, pixel_unshuffle
 
 from cvs_med.errors import DataError, Problem, reason
 from cvs_med.geometry import Geometry
-from cvs_med.squares import Crop
-from cvs_med.transforms import RECIPE_VERSION, prepare, prepare_packed
+from cvs_med.transforms import RECIPE_VERSION, How, Preparation, prepare, prepare_packed
 from cvs_med.types import Case, Packed, Picture, file_of
 from cvs_med.waiting import turn
 
@@ -91,37 +90,7 @@ class Photographs:
         return replace(self, foreground=foreground, fine_foreground=fine)
 
 
-@dataclass(frozen=True, slots=True)
-class _How:
-    """How photographs are prepared; see `transforms.prepare`."""
-
-    size: int
-    crop: Crop
-    finer: int = 0
-    fine: bool = False
-    fibres: bool = False
-    harmonise: bool = False
-
-    @property
-    def added(self) -> dict[str, tuple[int, ...]]:
-        """Name what signs and a finer square add to a case, with their channels."""
-        folded, signs = (self.finer**2,), bool(self.finer) + self.fibres
-        found: dict[str, tuple[int, ...]] = {"signs": (signs,)} if signs else {}
-        return found | ({"fine": folded, "fine_foreground": folded} if self.finer and self.fine else {})
-
-
-def load(
-    cases: Sequence[Case],
-    *,
-    size: int,
-    crop: Crop,
-    folder: Path,
-    workers: int,
-    finer: int = 0,
-    fine: bool = False,
-    fibres: bool = False,
-    harmonise: bool = False,
-) -> Photographs:
+def load(cases: Sequence[Case], *, folder: Path, workers: int, **asked: Unpack[How]) -> Photographs:
     """Give all cases at working size, from the cache if it holds them.
 
     Threads rather than processes: decoding and hashing let other threads run, and forking a process in which PyTorch
@@ -129,20 +98,15 @@ def load(
 
     Args:
         cases: what to load, in this order.
-        size: side S of the squares in pixels.
-        crop: see `transforms.prepare`.
         folder: where the cache lies; made if missing.
         workers: threads that decode; each holds one photograph at native size.
-        finer: where to look for spots; see `squares.square`.
-        fine: keep the finer square; see `squares.square`.
-        fibres: look for nerve fibres; see `squares.square`.
-        harmonise: make all photographs alike; see `transforms.prepare`.
+        **asked: see `transforms.prepare`.
 
     Raises:
         DataError: files cannot be used (all of them are listed) or the cache cannot be written.
     """
-    how = _How(size, crop, finer, fine, fibres, harmonise)
-    at_once = None if crop == "disc" or finer or fibres or harmonise else prepare_packed(cases, size=size)
+    how = Preparation(**asked)
+    at_once = prepare_packed(cases, size=how.size) if how.is_plain else None
     if at_once:
         return _photographs(cases, *at_once, key=_contents(cases, how, workers, hashlib.sha256))
     contents = _contents(cases, how, workers, blake3)
@@ -173,7 +137,7 @@ def _photographs(
     )
 
 
-def _decode(cases: Sequence[Case], how: _How, *, key: str, workers: int) -> Photographs:
+def _decode(cases: Sequence[Case], how: Preparation, *, key: str, workers: int) -> Photographs:
     channels = {"images": (3,), "foreground": (), "field_of_view": (), **how.added}
     tensors = {
         name: torch.empty(len(cases), *first, how.size, how.size, dtype=torch.uint8)
@@ -208,26 +172,16 @@ def _in_parallel(function: Callable[[Item], Result], items: Iterable[Item], work
     return [future.result() for future in futures]
 
 
-def key_of(
-    cases: Sequence[Case],
-    *,
-    size: int,
-    crop: Crop,
-    workers: int,
-    finer: int = 0,
-    fine: bool = False,
-    fibres: bool = False,
-    harmonise: bool = False,
-) -> str:
+def key_of(cases: Sequence[Case], *, workers: int, **asked: Unpack[How]) -> str:
     """Give `Photographs.key` of cases without decoding them.
 
     Raises:
         DataError: a file cannot be read.
     """
-    return _contents(cases, _How(size, crop, finer, fine, fibres, harmonise), workers, hashlib.sha256)
+    return _contents(cases, Preparation(**asked), workers, hashlib.sha256)
 
 
-def _contents(cases: Sequence[Case], how: _How, workers: int, method: _Method) -> str:
+def _contents(cases: Sequence[Case], how: Preparation, workers: int, method: _Method) -> str:
     """Give a digest of the recipe and of the contents of every photograph and mask."""
 
     def of_file(path: Path) -> str:

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Required, TypedDict, Unpack
 
 import numpy as np
 import torch
@@ -45,20 +45,22 @@ class Prepared:
     fine_foreground: Tensor | None
 
 
-def prepare(
-    case: Case,
-    *,
-    size: int,
-    crop: Crop,
-    finer: int = 0,
-    fine: bool = False,
-    fibres: bool = False,
-    harmonise: bool = False,
-) -> Prepared:
-    """Read a case, crop it, pad it to a square with zeros and resize it.
+class How(TypedDict, total=False):
+    """What may be asked for; see `Preparation`."""
 
-    Args:
-        case: image and, where there are any, mask and field of view, all of one size.
+    size: Required[int]
+    crop: Required[Crop]
+    finer: int
+    fine: bool
+    fibres: bool
+    harmonise: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Preparation:
+    """How photographs are prepared.
+
+    Attributes:
         size: side S of the result in pixels.
         crop: "field_of_view" cuts the bounding box of the field of view out, "disc" a square around the optic disc,
             see `disc.locate`; "none" keeps the whole photograph.
@@ -66,6 +68,34 @@ def prepare(
         fine: keep the finer square; see `squares.square`.
         fibres: look for nerve fibres; see `squares.square`.
         harmonise: make colours and compression those of any other photograph first; see `harmonising.harmonise`.
+    """
+
+    size: int
+    crop: Crop
+    finer: int = 0
+    fine: bool = False
+    fibres: bool = False
+    harmonise: bool = False
+
+    @property
+    def is_plain(self) -> bool:
+        """Whether a photograph is only cropped and resized, and not around an optic disc."""
+        return self.crop != "disc" and not (self.finer or self.fibres or self.harmonise)
+
+    @property
+    def added(self) -> dict[str, tuple[int, ...]]:
+        """Name what signs and a finer square add to a case, with their channels."""
+        folded, signs = (self.finer**2,), bool(self.finer) + self.fibres
+        found: dict[str, tuple[int, ...]] = {"signs": (signs,)} if signs else {}
+        return found | ({"fine": folded, "fine_foreground": folded} if self.finer and self.fine else {})
+
+
+def prepare(case: Case, **asked: Unpack[How]) -> Prepared:
+    """Read a case, crop it, pad it to a square with zeros and resize it.
+
+    Args:
+        case: image and, where there are any, mask and field of view, all of one size.
+        **asked: see `Preparation`.
 
     Raises:
         DataError: a file cannot be read, a mask has another size than its photograph or is empty.
@@ -74,8 +104,11 @@ def prepare(
     shape = pixels.shape[0], pixels.shape[1]
     view = read_field_of_view(case, shape, pixels)
     mask = read_foreground(case, shape)
-    pixels = harmonising.harmonise(pixels, view) if harmonise else pixels
-    found = square(pixels, view, mask, size=size, crop=crop, finer=finer, fine=fine, fibres=fibres)
+    how = Preparation(**asked)
+    pixels = harmonising.harmonise(pixels, view) if how.harmonise else pixels
+    found = square(
+        pixels, view, mask, size=how.size, crop=how.crop, finer=how.finer, fine=how.fine, fibres=how.fibres
+    )
     return _prepared(found, has_mask=mask is not None)
 
 

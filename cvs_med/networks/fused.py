@@ -15,7 +15,6 @@ def fuse(part: nn.Module) -> None:
         part: in evaluation mode. Of a sequence that runs in its order every pair of neighbours is fused.
     """
     for sequence in [each for each in part.modules() if isinstance(each, nn.Sequential)]:
-        for (name, first), (after, second) in pairwise(list(sequence.named_children())):
+        for number, (first, second) in enumerate(pairwise(list(sequence))):
             if isinstance(first, nn.Conv2d) and isinstance(second, nn.BatchNorm2d):
-                setattr(sequence, name, fuse_conv_bn_eval(first, second))
-                setattr(sequence, after, nn.Identity())
+                sequence[number], sequence[number + 1] = fuse_conv_bn_eval(first, second), nn.Identity()

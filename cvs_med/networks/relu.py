@@ -36,7 +36,7 @@ def by_sign(module: nn.Module) -> None:
     for parent in list(module.modules()):
         for name, child in list(parent.named_children()):
             if isinstance(child, nn.ReLU) and child.inplace:
-                setattr(parent, name, SignReLU())
+                parent.add_module(name, SignReLU())
 
 
 class _Rectified(Function):
