@@ -14,7 +14,7 @@ from cvs_med.cache import Photographs
 from cvs_med.features import Features
 from cvs_med.label_maps import label_map
 from cvs_med.networks.fine import FINE, FOREGROUND
-from cvs_med.networks.spots import SIGNS
+from cvs_med.networks.signs import SIGNS
 from cvs_med.protocol_sections import Augmentation
 
 Inputs = Tensor | Mapping[int, Tensor]

@@ -13,7 +13,7 @@ from cvs_med.batches import FeatureBatches, PhotographBatches
 from cvs_med.cache import Photographs
 from cvs_med.features import Features
 from cvs_med.geometry import Geometry
-from cvs_med.networks.spots import SIGNS
+from cvs_med.networks.signs import SIGNS
 from cvs_med.protocol_sections import Augmentation
 
 SIDE, LABELS = 16, torch.tensor([0, 2, 1])

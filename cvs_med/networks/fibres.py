@@ -4,10 +4,10 @@ from collections.abc import Iterable, Sequence
 from typing import Final
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from cvs_med.fibres import DARKEST, STEPS, UNIT
-from cvs_med.networks.spots import covered
+from cvs_med.networks.signs import Sign, covered
 
 _SIDES: Final = 0.5, 0.5, -0.5, -0.5
 """What the mean of a sector counts: above, below, left, right."""
@@ -15,31 +15,25 @@ _SIDES: Final = 0.5, 0.5, -0.5, -0.5
 _LEAST: Final = 16
 """Pixels that each sector must have: with fewer in one, a photograph is taken for one like the mean of training."""
 
-_SCALE: Final = 2.0
-"""Spread of the strength among the training images, as of spots."""
-
 _LEAST_SPREAD: Final = UNIT / 16
 """Spread of strengths below which images count as alike."""
 
 
-class FibreEvidence(nn.Module):
+class FibreEvidence(Sign):
     """A class logit that is linear in how much bluer the fundus is above and below the disc than beside it.
 
     The strength is a weighted sum over pixels, whose weights add up to nothing, so that each pixel's share is exact. It
     counts for no more and no less than the strengths of training images.
     """
 
-    mean: Tensor
-    scale: Tensor
     least: Tensor
     most: Tensor
 
     def __init__(self, classes: int) -> None:
         """Start at zero."""
-        super().__init__()
-        self.weight = nn.Parameter(torch.zeros(classes))
-        for name, value in (("mean", 0.0), ("scale", 1.0), ("least", -torch.inf), ("most", torch.inf)):
-            self.register_buffer(name, torch.tensor(value))
+        super().__init__(classes)
+        self.register_buffer("least", torch.tensor(-torch.inf))
+        self.register_buffer("most", torch.tensor(torch.inf))
 
     def calibrate(self, cases: Iterable[Sequence[Tensor]]) -> None:
         """Standardise by training photographs and their masks, each the three planes of `forward` with B = 1."""
@@ -49,8 +43,7 @@ class FibreEvidence(nn.Module):
         strengths = strengths[whole] if whole.any() else strengths
         self.least.copy_(strengths.min())
         self.most.copy_(strengths.max())
-        self.mean.copy_(strengths.mean())
-        self.scale.copy_(_SCALE / strengths.std(unbiased=False).clamp(min=_LEAST_SPREAD))
+        self.standardise(strengths, _LEAST_SPREAD)
 
     def strength(self, fibres: Tensor, foreground: Tensor, inside: Tensor) -> Tensor:
         """Give how much bluer it is above and below the disc, (B,), within the limits of training; see `forward`."""

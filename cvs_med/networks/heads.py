@@ -13,7 +13,8 @@ from cvs_med.networks.fibres import FibreEvidence
 from cvs_med.networks.fine import FINE, FOREGROUND, FineDecoder
 from cvs_med.networks.head import Head
 from cvs_med.networks.relu import rectified
-from cvs_med.networks.spots import SIGNS, SpotEvidence
+from cvs_med.networks.signs import SIGNS, Sign
+from cvs_med.networks.spots import SpotEvidence
 from cvs_med.networks.transposed import TransposedDecoder
 from cvs_med.types import Output
 
@@ -73,7 +74,7 @@ class CvsHead(MapHead):
         self.q, self.everywhere, self.spots, self.fibres = q, everywhere, spots, fibres
 
     @property
-    def signs(self) -> list[SpotEvidence | FibreEvidence]:
+    def signs(self) -> list[Sign]:
         """What is looked at beside the map, in the order of the planes of `SIGNS`."""
         return [part for part in (self.spots, self.fibres) if part is not None]
 

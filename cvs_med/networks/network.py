@@ -12,7 +12,8 @@ from cvs_med.networks.fine import FINE, FineDecoder
 from cvs_med.networks.head import Head
 from cvs_med.networks.heads import CvsHead, Decoder, LinearHead, MultiTaskHead
 from cvs_med.networks.lenet import LeNetEncoder, LeNetHead
-from cvs_med.networks.spots import SIGNS, SpotEvidence
+from cvs_med.networks.signs import SIGNS
+from cvs_med.networks.spots import SpotEvidence
 from cvs_med.networks.transposed import TransposedDecoder
 from cvs_med.protocol import Protocol
 from cvs_med.types import Output

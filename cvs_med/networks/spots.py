@@ -1,15 +1,12 @@
 """Small dark spots beside the foreground, as evidence for the classes: the map says where a spot is none."""
 
 from collections.abc import Iterable, Sequence
-from functools import reduce
 from typing import Final
 
 import torch
-from torch import Tensor, nn
-from torch.nn.functional import pad
+from torch import Tensor
 
-SIGNS: Final = -1
-"""Number of the planes of signs (B, K, H, W) among the levels of features, which count from zero."""
+from cvs_med.networks.signs import Sign, covered, highest, reach
 
 _COUNTED: Final = 10
 """Number of spots whose mean is the strength of an image's spots."""
@@ -17,35 +14,22 @@ _COUNTED: Final = 10
 _APART: Final = 0.008
 """A spot is the strongest pixel of a square that reaches as far on each side, as a share of the image's side."""
 
-_WIDENED: Final = 0.004
-"""Margin around the foreground in which no spot counts, as a share of the side: vessels have dark edges."""
-
-_SCALE: Final = 2.0
-"""Spread of the strength among the training images, in the units of the linear part's features, all of which together
-have a spread of one: so one learning rate fits both."""
-
-
 _LEAST_SPREAD: Final = 0.1 / 255
 """Spread of strengths below which images count as alike: a tenth of one step of the 8 bits of a plane of spots."""
 
 
-class SpotEvidence(nn.Module):
+class SpotEvidence(Sign):
     """A class logit that is linear in the mean of an image's strongest spots outside of the widened foreground.
 
     As for q, that is a weighted mean over pixels, so that each pixel's share of it is exact. Each spot counts once,
     however large it is, and for no more than the strongest mean of a training image: a speck of dust is one of ten.
     """
 
-    mean: Tensor
-    scale: Tensor
     limit: Tensor
 
     def __init__(self, classes: int) -> None:
         """Start at zero."""
-        super().__init__()
-        self.weight = nn.Parameter(torch.zeros(classes))
-        self.register_buffer("mean", torch.zeros(()))
-        self.register_buffer("scale", torch.ones(()))
+        super().__init__(classes)
         self.register_buffer("limit", torch.ones(()))
 
     def calibrate(self, cases: Iterable[Sequence[Tensor]]) -> None:
@@ -53,8 +37,7 @@ class SpotEvidence(nn.Module):
         ranked = [_ten(free(*case)) for case in cases]
         self.limit.copy_(torch.stack([each.mean() for each in ranked]).max())
         strengths = torch.stack([each.clamp(max=float(self.limit)).mean() for each in ranked])
-        self.mean.copy_(strengths.mean())
-        self.scale.copy_(_SCALE / strengths.std(unbiased=False).clamp(min=_LEAST_SPREAD))
+        self.standardise(strengths, _LEAST_SPREAD)
 
     def strength(self, spots: Tensor, foreground: Tensor, inside: Tensor) -> Tensor:
         """Give the mean of the strongest spots of each image, (B,); see `forward`."""
@@ -88,30 +71,7 @@ def _ten(found: Tensor) -> Tensor:
 def free(spots: Tensor, foreground: Tensor, inside: Tensor) -> Tensor:
     """Keep one pixel a spot of (B, 1, H, W), outside of the widened foreground: where its probability is half."""
     uncovered = spots * (1 - covered(foreground).to(spots.dtype)) * (inside[:, None] >= 0.5)
-    return uncovered * (uncovered == _highest(uncovered, _reach(_APART, spots)))
-
-
-def covered(foreground: Tensor) -> Tensor:
-    """Give one where the foreground (B, H, W) lies, widened, and zero elsewhere, (B, 1, H, W)."""
-    return _highest((foreground[:, None] >= 0.5).to(foreground.dtype), _reach(_WIDENED, foreground))
-
-
-def _reach(share: float, plane: Tensor) -> int:
-    """Give a share of a plane's side in pixels, at least one."""
-    return max(1, round(share * plane.shape[-1]))
-
-
-def _highest(plane: Tensor, reach: int) -> Tensor:
-    """Give the highest value of the square that reaches so many pixels to each side of every pixel.
-
-    Rows, then columns, pixel by pixel: PyTorch's largest-value pooling, which keeps places too, takes seven times as
-    long on a processor.
-    """
-    padded = pad(plane, (reach,) * 4, value=-torch.inf)
-    for axis in (-1, -2):
-        side = padded.shape[axis] - 2 * reach
-        padded = reduce(torch.maximum, [padded.narrow(axis, shift, side) for shift in range(2 * reach + 1)])
-    return padded
+    return uncovered * (uncovered == highest(uncovered, reach(_APART, spots)))
 
 
 def strongest(found: Tensor, inside: Tensor) -> Tensor:

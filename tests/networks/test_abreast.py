@@ -7,7 +7,8 @@ from cvs_med.networks import abreast
 from cvs_med.networks.decoders import SkipDecoder
 from cvs_med.networks.head import Head
 from cvs_med.networks.heads import CvsHead, LinearHead
-from cvs_med.networks.spots import SIGNS, SpotEvidence
+from cvs_med.networks.signs import SIGNS
+from cvs_med.networks.spots import SpotEvidence
 
 CHANNELS, SIDES = (8, 12, 16), (16, 8, 4)
 

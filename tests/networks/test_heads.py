@@ -9,7 +9,8 @@ from cvs_med.label_maps import QS, Q, class_logits
 from cvs_med.networks.decoders import CoarseDecoder, SkipDecoder
 from cvs_med.networks.fibres import FibreEvidence
 from cvs_med.networks.heads import CvsHead, LinearHead, MultiTaskHead
-from cvs_med.networks.spots import SIGNS, SpotEvidence
+from cvs_med.networks.signs import SIGNS
+from cvs_med.networks.spots import SpotEvidence
 
 CHANNELS = (4, 6, 8, 10, 12)
 
