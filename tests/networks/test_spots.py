@@ -4,7 +4,6 @@ import pytest
 import torch
 from torch import Tensor
 
-from cvs_med.networks.signs import highest
 from cvs_med.networks.spots import SpotEvidence, free, strongest
 
 SIDE = 128
@@ -134,10 +133,3 @@ def test_only_the_weights_are_learnt_not_where_to_look() -> None:
     assert part.weight.grad is not None
     assert part.weight.grad[0] != 0
     assert foreground.grad is None
-
-
-@pytest.mark.parametrize("reach", [1, 4])
-def test_the_highest_around_a_pixel_is_what_pooling_gives(reach: int) -> None:
-    drawn, _, _ = planes()
-    pooled = torch.nn.functional.max_pool2d(drawn, 2 * reach + 1, stride=1, padding=reach)
-    assert torch.equal(highest(drawn, reach), pooled)
