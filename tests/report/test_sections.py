@@ -127,3 +127,21 @@ def test_a_forest_plot_has_a_row_for_every_pair() -> None:
     few, many = (np.asarray(Image.open(io.BytesIO(pairs.draw([pair(5.0, 0.2, 0.2)] * count)))) for count in (1, 4))
     assert many.shape[0] > few.shape[0] + 100
     assert few.std() > 10
+
+
+@pytest.mark.parametrize(
+    ("images", "said", "row"),
+    [
+        ("{}", "follows from this map alone, so", None),
+        ("{finer: 3}", "it finds, from small dark spots, so", "small dark spots"),
+        ("{finer: 3, fibres: true}", "from small dark spots and the light of nerve fibres around the optic disc, so",
+         "small dark spots and the light of nerve fibres around the optic disc"),
+    ],
+)  # fmt: skip
+def test_what_tells_the_class_beside_the_map_is_said(map_run: Path, images: str, said: str, row: str | None) -> None:
+    (map_run / "protocol.yaml").write_text(f"method: cvs\nimages: {images}\n")
+    facts = gather(map_run)
+    assert said in texts(facts)
+    tables = [block for block in compose.compose(facts, []).blocks() if isinstance(block, Table)]
+    rows = dict(row for each in tables if "What was trained" in each.caption for row in each.rows)
+    assert rows.get("beside the map") == row

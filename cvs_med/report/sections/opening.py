@@ -30,11 +30,13 @@ def asked(facts: Facts) -> Section:
         )
     ]
     if facts.explained:
+        signs, foreground = _signs(facts.settings), facts.metrics.foreground
+        beside = f" and, outside of the {foreground} that it finds, from {words.listed(signs)}" if signs else " alone"
         blocks.append(
             Text(
                 "CvS (classification via segmentation) names for every pixel either background or the class of the "
-                "whole image. The class of the image follows from this map alone, so each pixel's share of the answer "
-                "is known exactly."
+                f"whole image. The class of the image follows from this map{beside}, so each pixel's share of the "
+                "answer is known exactly."
             )
         )
     return Section("asked", "What was asked", tuple(blocks))
@@ -113,9 +115,7 @@ def _settings(settings: Any) -> list[tuple[str, str]]:  # noqa: ANN401 - what YA
     """Pick what a reader wants to know first; a field that is not there stays empty."""
 
     def value(*path: str) -> str:
-        found = settings
-        for name in path:
-            found = found.get(name) if isinstance(found, dict) else None
+        found = _field(settings, *path)
         return "" if found is None else str(found)
 
     weights = value("network", "weights").replace("\\", "/").rpartition("/")[2]
@@ -127,8 +127,24 @@ def _settings(settings: Any) -> list[tuple[str, str]]:  # noqa: ANN401 - what YA
     rows += [("what was trained", {"head": "the head, on a frozen encoder"}.get(value("network", "trainable"), "all"))]
     return [
         *rows,
+        ("beside the map", words.listed(_signs(settings))),
         ("length", words.length(training) if isinstance(training, dict) else ""),
         ("batch", words.batch(training) if isinstance(training, dict) else ""),
         ("optimiser", value("training", "optimiser")),
         ("learning rate", value("training", "learning_rate")),
     ]
+
+
+def _signs(settings: Any) -> list[str]:  # noqa: ANN401 - what YAML can hold
+    """Name what CvS looks at beside its map."""
+    if _field(settings, "method") != "cvs":
+        return []
+    signs = {"finer": "small dark spots", "fibres": "the light of nerve fibres around the optic disc"}
+    return [said for name, said in signs.items() if _field(settings, "images", name)]
+
+
+def _field(settings: Any, *path: str) -> Any:  # noqa: ANN401 - what YAML can hold
+    """Give a field of settings; None where it is not there."""
+    for name in path:
+        settings = settings.get(name) if isinstance(settings, dict) else None
+    return settings
