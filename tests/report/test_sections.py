@@ -145,3 +145,13 @@ def test_what_tells_the_class_beside_the_map_is_said(map_run: Path, images: str,
     tables = [block for block in compose.compose(facts, []).blocks() if isinstance(block, Table)]
     rows = dict(row for each in tables if "What was trained" in each.caption for row in each.rows)
     assert rows.get("beside the map") == row
+
+
+@pytest.mark.parametrize("decoder", ["skip", "fine"])
+def test_a_stage_at_a_finer_scale_is_told(map_run: Path, decoder: str) -> None:
+    text = f"method: cvs\nnetwork: {{decoder: {decoder}}}\nfine: {{steps: 2100}}\n"
+    (map_run / "protocol.yaml").write_text(text)
+    blocks = compose.compose(gather(map_run), []).blocks()
+    rows = [row for block in blocks if isinstance(block, Table) for row in block.rows]
+    told = ("finer scale", "foreground trained first, by 2100 steps on tiles") in rows
+    assert told is (decoder == "fine")

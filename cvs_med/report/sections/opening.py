@@ -128,6 +128,7 @@ def _settings(settings: Any) -> list[tuple[str, str]]:  # noqa: ANN401 - what YA
     return [
         *rows,
         ("beside the map", words.listed(_signs(settings))),
+        ("finer scale", _finer_stage(settings)),
         ("length", words.length(training) if isinstance(training, dict) else ""),
         ("batch", words.batch(training) if isinstance(training, dict) else ""),
         ("optimiser", value("training", "optimiser")),
@@ -141,6 +142,13 @@ def _signs(settings: Any) -> list[str]:  # noqa: ANN401 - what YAML can hold
         return []
     signs = {"finer": "small dark spots", "fibres": "the light of nerve fibres around the optic disc"}
     return [said for name, said in signs.items() if _field(settings, "images", name)]
+
+
+def _finer_stage(settings: Any) -> str:  # noqa: ANN401 - what YAML can hold
+    """Say how the stage was trained that draws the foreground, if there is one."""
+    if _field(settings, "network", "decoder") != "fine":
+        return ""
+    return f"foreground trained first, by {_field(settings, 'fine', 'steps')} steps on tiles"
 
 
 def _field(settings: Any, *path: str) -> Any:  # noqa: ANN401 - what YAML can hold
