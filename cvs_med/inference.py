@@ -13,7 +13,7 @@ from torch import Tensor
 
 from cvs_med.augmentation import View
 from cvs_med.batches import Source
-from cvs_med.label_maps import evidence
+from cvs_med.label_maps import evidence, with_signs
 from cvs_med.networks import Network
 from cvs_med.networks.head import Head
 from cvs_med.networks.heads import CvsHead
@@ -142,10 +142,16 @@ def _average(heads: Sequence[Head], looks: Sequence[Look]) -> tuple[Tensor | Non
             for head, output, seen in zip(heads, outputs, pixels, strict=False)
             if isinstance(head, CvsHead)
         ]
+        told = [_told(output, seen) for output, seen in zip(outputs, pixels, strict=False)]
         # The networks see a view alike: their mean is brought back once.
-        maps += [view.undo(_mean(pixels)).cpu()] if pixels else []
+        maps += [view.undo(_mean(told)).cpu()] if told else []
         shares += [view.undo(_mean(given)).cpu()] if given else []
     return _mean(maps) if maps else None, _mean(shares) if shares else None
+
+
+def _told(output: Output, pixels: Tensor) -> Tensor:
+    """Give the map that tells the class: with what signs beside it say, if any are looked at."""
+    return pixels if output.signs is None else with_signs(pixels, output.signs.sum(dim=(2, 3)))
 
 
 def _finest(looks: Sequence[Look]) -> Tensor | None:

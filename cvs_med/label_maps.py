@@ -15,6 +15,9 @@ from torch import Tensor
 Q: TypeAlias = Literal["mean", "probability", "foreground"]
 QS: Final[tuple[Q, ...]] = get_args(Q)
 
+_TINY: Final = 1e-30
+"""Keeps a pixel that is background for certain from a division by zero."""
+
 
 def label_map(mask: Tensor, labels: Tensor) -> Tensor:
     """Label every pixel: 0 for background, c + 1 for the foreground of an image of class c (section III-A).
@@ -71,6 +74,26 @@ def class_logits(map_logits: Tensor, q: Q, inside: Tensor | None = None) -> Tens
     """
     scores = evidence(map_logits, q, inside).sum(dim=(2, 3))
     return scores.clamp_min(1e-12).log() if q == "probability" else scores
+
+
+def with_signs(probabilities: Tensor, scores: Tensor) -> Tensor:
+    """Let a map tell the class that it and signs beside it come to: every pixel's classes weigh what the signs say.
+
+    The logits of the new map are those of the old one and the signs' scores, up to what all classes of a pixel share.
+    So with q `mean` or `foreground` its class probabilities are those of the image, signs included.
+
+    Args:
+        probabilities: (B, P + 1, H, W), of background and of each class.
+        scores: (B, P), what the signs add to the logits of the image.
+
+    Returns:
+        (B, P + 1, H, W); the probability of background is as before.
+    """
+    background, classes = probabilities[:, :1], probabilities[:, 1:]
+    # The largest factor is one, so none is too large for 32 bits.
+    weighed = classes * (scores - scores.amax(dim=1, keepdim=True)).exp()[..., None, None]
+    kept = classes.sum(dim=1, keepdim=True) / weighed.sum(dim=1, keepdim=True).clamp_min(_TINY)
+    return torch.cat([background, weighed * kept], dim=1)
 
 
 def _share(weights: Tensor) -> Tensor:

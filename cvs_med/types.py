@@ -131,7 +131,8 @@ class Output(NamedTuple):
 
     Attributes:
         class_logits: (B, P).
-        map_logits: (B, P + 1, H, W), or None for a network without a map.
+        map_logits: (B, P + 1, H, W), or None for a network without a map; signs are not in it, see
+            `label_maps.with_signs`.
         signs: (B, P, H, W), every pixel's share of the class logits as part of a small dark spot or of the nerve
             fibres, beside what follows from the map; None for a network that does not look at signs.
         finest: (B, k H, k W), the probability of foreground at a finer scale, whose means over k x k pixels are those

@@ -9,7 +9,7 @@ from torch import Generator, Tensor
 from cvs_med.augmentation import View, flips
 from cvs_med.batches import Batch, Look
 from cvs_med.inference import predict, predict_classes, predict_foreground
-from cvs_med.label_maps import QS
+from cvs_med.label_maps import QS, evidence
 from cvs_med.networks import Network, build_network
 from cvs_med.networks.spots import SpotEvidence
 from cvs_med.protocol import Protocol
@@ -92,6 +92,21 @@ def test_spots_are_shown_as_they_decided(views: Sequence[View]) -> None:
     assert added[1:].tolist() == [0, 0]
     torch.testing.assert_close(answer.evidence.shares.double().sum(dim=(1, 2)), answer.evidence.scores)
     torch.testing.assert_close(answer.probabilities, answer.evidence.scores.softmax(dim=0))
+
+
+def test_the_colours_of_the_map_are_those_of_the_diagnosis() -> None:
+    network, source = a_network(q="foreground", images={"size": SIDE, "finer": 2}), OnePhotograph([View()])
+    source.image = torch.rand(1, 4, SIDE, SIDE, generator=Generator().manual_seed(1))
+    torch.nn.init.constant_(network.head.decoder.out.bias[:1], 9)
+    part = network.head.spots
+    assert isinstance(part, SpotEvidence)
+    for strength in (0.0, 3.0):
+        torch.nn.init.constant_(part.weight[:1], strength)
+        answer = predict(network, source, 0, device=CPU, precision="fp32")
+        assert answer.map is not None
+        pixels = answer.map.pixels[None].double()
+        scores = evidence(pixels.log(), "foreground", source.inside, pixels).sum(dim=(2, 3))[0]
+        torch.testing.assert_close(scores.double().softmax(dim=0), answer.probabilities, atol=1e-5, rtol=1e-4)
 
 
 @every_way

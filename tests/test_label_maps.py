@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor
 
-from cvs_med.label_maps import QS, Q, class_logits, evidence, label_map
+from cvs_med.label_maps import QS, Q, class_logits, evidence, label_map, with_signs
 
 every_q = pytest.mark.parametrize("q", QS)
 
@@ -138,3 +138,30 @@ def test_half_precision_maps_are_added_up_in_32_bits(q: Q) -> None:
     logits = torch.randn(1, 3, 64, 64, generator=torch.Generator().manual_seed(1)).bfloat16()
     assert evidence(logits, q).dtype == torch.float32
     torch.testing.assert_close(class_logits(logits, q), class_logits(logits.float(), q))
+
+
+@pytest.mark.parametrize("q", ["mean", "foreground"])
+@given(drawn=maps(), strength=st.floats(0, 20), seed=st.integers(0, 2**32))
+def test_a_map_with_signs_tells_the_class_that_both_come_to(
+    q: Q, drawn: tuple[Tensor, Tensor], strength: float, seed: int
+) -> None:
+    logits, inside = drawn
+    of_signs = strength * torch.randn(logits[:, 1:, 0, 0].shape, generator=torch.Generator().manual_seed(seed)).double()
+    told = with_signs(logits.double().softmax(dim=1), of_signs)
+    expected = class_logits(logits, q, inside).double() + of_signs
+    found = evidence(told.log(), q, inside, told).sum(dim=(2, 3)).double()
+    torch.testing.assert_close(found.softmax(dim=1), expected.softmax(dim=1), atol=1e-4, rtol=0)
+
+
+@given(maps())
+def test_signs_change_no_foreground_and_without_any_nothing(drawn: tuple[Tensor, Tensor]) -> None:
+    before = drawn[0].softmax(dim=1)
+    scores = before.new_zeros(before.shape[0], before.shape[1] - 1)
+    torch.testing.assert_close(with_signs(before, scores), before)
+    scores[:, 0] = 200
+    after = with_signs(before, scores)
+    torch.testing.assert_close(after.sum(dim=1), torch.ones_like(after[:, 0]))
+    assert (after[:, 0] == before[:, 0]).all()
+    # A class that had nothing at all in 32 bits stays without.
+    some = before[:, 1] > 1e-20
+    torch.testing.assert_close(after[:, 1][some], 1 - before[:, 0][some], atol=1e-5, rtol=1e-4)

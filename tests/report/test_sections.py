@@ -142,6 +142,7 @@ def test_what_tells_the_class_beside_the_map_is_said(map_run: Path, images: str,
     (map_run / "protocol.yaml").write_text(f"method: cvs\nimages: {images}\n")
     facts = gather(map_run)
     assert said in texts(facts)
+    assert ("in the colours of the shown map too" in texts(facts)) is (row is not None)
     tables = [block for block in compose.compose(facts, []).blocks() if isinstance(block, Table)]
     rows = dict(row for each in tables if "What was trained" in each.caption for row in each.rows)
     assert rows.get("beside the map") == row

@@ -32,11 +32,12 @@ def asked(facts: Facts) -> Section:
     if facts.explained:
         signs, foreground = _signs(facts.settings), facts.metrics.foreground
         beside = f" and, outside of the {foreground} that it finds, from {words.listed(signs)}" if signs else " alone"
+        coloured = " What these say is in the colours of the shown map too." if signs else ""
         blocks.append(
             Text(
                 "CvS (classification via segmentation) names for every pixel either background or the class of the "
                 f"whole image. The class of the image follows from this map{beside}, so each pixel's share of the "
-                "answer is known exactly."
+                f"answer is known exactly.{coloured}"
             )
         )
     return Section("asked", "What was asked", tuple(blocks))
