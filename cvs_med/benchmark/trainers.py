@@ -14,7 +14,6 @@ from cvs_med.benchmark import by_monai
 from cvs_med.benchmark.rounds import Ratio, Result, alternate
 from cvs_med.benchmark.sources import batch_size, fresh, training_part
 from cvs_med.benchmark.steps import STEPS, stepper
-from cvs_med.errors import ProtocolError
 from cvs_med.folds import untrained
 from cvs_med.observers import Observer
 from cvs_med.precision import choose
@@ -32,16 +31,13 @@ def train(
     """Time training steps of a protocol with all layers trained and, where its encoder is frozen, as it is.
 
     The others have the same network, recipe and losses, 32-bit numbers, contiguous memory and PyTorch's default
-    implementation of the optimiser, as a user has them who asks for nothing else.
+    implementation of the optimiser, as a user has them who asks for nothing else. A decoder at a finer scale is trained
+    by itself before these steps, for which no trainer is a match: the skip decoder takes its place on both sides.
 
     Raises:
         CvsMedError: protocol, data or weights are not as they should be, or pytorch-ignite is not installed.
     """
-    if protocol.preparation["fine"]:
-        raise ProtocolError(
-            "Expected a decoder that is trained in one piece, found `network.decoder: fine`, whose stage is trained "
-            "before. Name another --protocol, such as hrf."
-        )
+    protocol = _in_one_piece(protocol)
     precision = choose(protocol.training.precision, torch.device("cpu"))
     ratios = _whole(protocol, precision, data_dir, cache_dir, workers, rounds)
     if protocol.network.trainable == "head":
@@ -50,6 +46,15 @@ def train(
         setup = assemble(protocol, dataset, cases, machine=Machine(cache_dir, "cpu", workers), observer=observer)
         ratios += _frozen(setup, rounds)
     return Result(ratios, rounds, environment.describe(torch.device("cpu"), precision))
+
+
+def _in_one_piece(protocol: Protocol) -> Protocol:
+    """Put the skip decoder, and a loss that trains it, in the place of one that is trained before."""
+    if protocol.network.decoder != "fine":
+        return protocol
+    network = protocol.network.model_copy(update={"decoder": "skip"})
+    loss = protocol.loss.model_copy(update={"map_weight": 1.0})
+    return protocol.model_copy(update={"network": network, "loss": loss})
 
 
 def _whole(

@@ -84,7 +84,8 @@ def train(
     """Compare a training step with a plain loop in 32 bits, MONAI's SupervisedTrainer, and no augmentation.
 
     All layers are trained. A protocol with a frozen encoder is measured as it is too: our head on features that were
-    computed once, MONAI's trainer with the encoder in every step.
+    computed once, MONAI's trainer with the encoder in every step. The skip decoder takes the place of `decoder: fine`,
+    which is trained before, by itself.
     """
     from cvs_med.benchmark import trainers
     from cvs_med.cli.machine import cache_folder, workers

@@ -61,10 +61,11 @@ def test_all_layers_are_trained_in_four_ways(
     assert fused == {True, None}
 
 
+@pytest.mark.parametrize("more", [(), ("network.decoder=fine", "images.fibres=true", "loss.map_weight=0")])
 def test_a_frozen_encoder_runs_once_for_ours_and_in_every_step_of_the_other(
-    phantom_folder: Path, tmp_path: Path, small: tuple[str, ...], monkeypatch: pytest.MonkeyPatch
+    phantom_folder: Path, tmp_path: Path, small: tuple[str, ...], more: tuple[str, ...], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    ratios, seen, _ = measured(phantom_folder, tmp_path, [*small, *FROZEN], monkeypatch)
+    ratios, seen, _ = measured(phantom_folder, tmp_path, [*small, *FROZEN, *more], monkeypatch)
     assert seen == {(False, 4): 4 * 2 * STEPS, (True, 1): 4 * 9, (True, 4): 2 * STEPS}
     step, fold = ratios[3:]
     assert step.ratio == pytest.approx(step.ours / step.other)
