@@ -8,13 +8,16 @@ from unittest.mock import Mock
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 
-from cvs_med import checkpoints, stages
+from cvs_med import checkpoints, report, stages
+from cvs_med.images import read_mask
 from cvs_med.inference import enlarged
 from cvs_med.prediction import ensemble, pictures, stream
 from cvs_med.propagation import few_masks
 from cvs_med.protocol import Protocol, load
 from cvs_med.setup import Machine, Setup, prepare
+from cvs_med.types import OwnFile
 
 FINE = (
     "network.trainable=head", "network.decoder=fine", "network.context=[3]", "q=foreground", "images.finer=2",
@@ -129,6 +132,16 @@ def test_what_a_fold_learns_from_does_not_know_the_masks_that_it_may_not_see(pha
     assert first.shape == (9, 128, 128)
     assert torch.equal(first[train], second[train])
     assert not first[6:].any()
+
+
+def test_masks_that_were_made_at_the_finer_scale_stand_in_the_report(cross_validate: Run, tmp_path: Path) -> None:
+    cross_validate(tmp_path / "run", *FINE, "masks.per_class=1")
+    report.write(tmp_path / "run", "md")
+    made = sorted((tmp_path / "run" / "fold-0" / "masks").glob("*.png"))
+    assert len(made) == 3
+    assert read_mask(OwnFile(made[0], empty="allowed")).shape == (128, 128)
+    with Image.open(tmp_path / "run" / "figures" / "made-masks.png") as grid:
+        assert grid.height > 3 * 128
 
 
 def test_the_foreground_that_training_reads_is_that_of_the_stage(phantoms: Setup) -> None:

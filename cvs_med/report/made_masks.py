@@ -32,7 +32,7 @@ def grid(facts: Facts) -> Figure:
     columns: list[Column] = [("image", [mask_grid.panel(each.image) for each in maps])]
     if any(each.gold is not None for each in maps):
         columns.append(("reference", [_reference(each) for each in maps]))
-    made = [_mask(facts, row, each) for row, each in zip(chosen, maps, strict=True)]
+    made = [_mask(facts, row) for row in chosen]
     columns.append(("made", [mask_grid.mask_panel(mask) for mask in made]))
     stream = io.BytesIO()
     mask_grid.compose(columns).save(stream, "PNG")
@@ -49,10 +49,11 @@ def _spaced(rows: Sequence[MaskRow]) -> list[MaskRow]:
     return [best_first[place] for place in places.tolist()]
 
 
-def _mask(facts: Facts, row: MaskRow, seen: CaseMap) -> Mask:
+def _mask(facts: Facts, row: MaskRow) -> Mask:
+    """Read a mask that the run made: as large as its photograph was seen, or finer."""
     path = facts.path / "fold-0" / made_masks.FOLDER / f"{row.case_id}.png"
     try:
-        return read_mask(OwnFile(path, empty="allowed"), seen.image.shape[:2])
+        return read_mask(OwnFile(path, empty="allowed"))
     except DataError as error:
         raise RunError(f"{error}") from error
 
