@@ -150,7 +150,7 @@ def _stage(
     decoder = network.head.decoder if isinstance(network.head, CvsHead) else None
     if not isinstance(decoder, FineDecoder):
         return None
-    setup.observer.stage(f"Fold {number + 1}: learning the {setup.dataset.foreground} at a finer scale")
+    setup.observer.stage(f"Learning the {setup.dataset.foreground} at a finer scale")
     with timed(setup.seconds, "finer scale"):
         stages.train(
             decoder,
