@@ -9,7 +9,7 @@ import torch
 from torch import Generator, Tensor
 from torch.nn.functional import pixel_shuffle, pixel_unshuffle
 
-from cvs_med.augmentation import View, augment, flips, mixup
+from cvs_med.augmentation import View, augment, flips, mixup, unit
 from cvs_med.cache import Photographs
 from cvs_med.features import Features
 from cvs_med.label_maps import label_map
@@ -87,10 +87,10 @@ class PhotographBatches:
     def training(self, cases: Sequence[int], generator: Generator) -> Batch:
         """Draw a randomly changed batch of these cases."""
         chosen = torch.tensor(cases)
-        images = self._floats(self.photographs.images[chosen])
+        images = self.photographs.images[chosen].to(self.device)
         signs = [] if self.photographs.signs is None else self.photographs.signs[chosen].unbind(1)
         masks = [self.photographs.foreground[chosen], self.photographs.field_of_view[chosen], *signs]
-        images, planes = augment(images, self._floats(torch.stack(masks, dim=1)), self.augmentation, generator)
+        images, planes = augment(images, torch.stack(masks, dim=1).to(self.device), self.augmentation, generator)
         batch = _batch(images, planes[:, 0], planes[:, 1], self.labels[chosen].to(self.device))
         shares = batch.labels
         if self.augmentation.mixup:
@@ -102,10 +102,10 @@ class PhotographBatches:
     def looks(self, cases: Sequence[int]) -> list[Look]:
         """Give these cases mirrored in every way that training allows."""
         chosen = torch.tensor(cases)
-        images = self._floats(self.photographs.images[chosen])
+        images = unit(self.photographs.images[chosen].to(self.device))
         if self.photographs.signs is not None:
-            images = torch.cat([images, self._floats(self.photographs.signs[chosen])], dim=1)
-        seen = self._floats(self.photographs.field_of_view[chosen])
+            images = torch.cat([images, unit(self.photographs.signs[chosen].to(self.device))], dim=1)
+        seen = unit(self.photographs.field_of_view[chosen].to(self.device))
         return [
             Look(view, view.apply(images).contiguous(memory_format=torch.channels_last), view.apply(seen))
             for view in flips(self.augmentation)
@@ -114,9 +114,6 @@ class PhotographBatches:
     def on(self, device: torch.device) -> "PhotographBatches":
         """Give the same batches on another device."""
         return replace(self, device=device)
-
-    def _floats(self, pixels: Tensor) -> Tensor:
-        return pixels.to(self.device).float() / 255
 
 
 @dataclass(frozen=True, slots=True)
@@ -210,11 +207,6 @@ def folded(view: View, fine: Tensor) -> Tensor:
 def _planes(planes: Tensor, case: int) -> Tensor:
     """Take the planes of a case out of (N, K, S, S): (1, K, S, S), 0 to 1."""
     return unit(planes[case, None])
-
-
-def unit(plane: Tensor) -> Tensor:
-    """Give floats of 0 to 1 as 32-bit floats, and what is kept in 8 bits as such."""
-    return plane.float() / 255 if plane.dtype == torch.uint8 else plane.float()
 
 
 def _batch(inputs: Inputs, foreground: Tensor, seen: Tensor, labels: Tensor) -> Batch:

@@ -8,6 +8,7 @@ the trained model from the last checkpoint. So a training goes on from its last 
 import copy
 import logging
 import os
+import signal
 import socket
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -27,6 +28,7 @@ from cvs_med.errors import CvsMedError, RunError
 from cvs_med.memory import keep_memory
 from cvs_med.networks import Network
 from cvs_med.networks.head import Head
+from cvs_med.optimisers import build_optimiser
 from cvs_med.protocol import Protocol
 from cvs_med.shares import Share
 from cvs_med.training import Epoch
@@ -131,7 +133,7 @@ def fit(
         for process in processes.processes:
             process.kill()
             process.join()
-    return training.resume(checkpoint, model, training.build_optimiser(model, protocol.training), say)
+    return training.resume(checkpoint, model, build_optimiser(model, protocol.training), say)
 
 
 def _require_shares(protocol: Protocol, cases: int, count: int) -> None:
@@ -171,13 +173,23 @@ def _await(
             listen()
     except ProcessException as error:
         listen()
-        if faults:
+        killed = [process.exitcode for process in processes.processes if _was_killed(process.exitcode)]
+        if faults and not killed:
             raise faults[0] from error
+        how = signal.Signals(-killed[0]).name if killed else str(error).strip().splitlines()[-1]
         raise RunError(
             f"Expected the end of a training on {len(processes.processes)} devices, found one of its processes lost "
-            f"({str(error).strip().splitlines()[-1]}). See that there is memory enough; the same command goes on."
+            f"({how}). See that there is memory enough; the same command goes on."
         ) from error
     listen()
+
+
+def _was_killed(exit_code: int | None) -> bool:
+    """Tell a process that a signal ended from one that raised, or that torch ended because another did.
+
+    The fault of another process is then only that its neighbour no longer answers.
+    """
+    return exit_code is not None and exit_code < 0 and exit_code != -signal.SIGTERM
 
 
 def _work(number: int, job: _Job, mailbox: Any) -> None:  # noqa: ANN401 - see `_await`

@@ -12,7 +12,8 @@ from safetensors.torch import save
 from torch import Tensor
 
 from cvs_med import baselines, case_arrays, checkpoints, devices, hyperrule, smaller_batch, stages
-from cvs_med.batches import FeatureBatches, Lessons, PhotographBatches, RelabelledBatches, unit
+from cvs_med.augmentation import unit
+from cvs_med.batches import FeatureBatches, Lessons, PhotographBatches, RelabelledBatches
 from cvs_med.images import read_field_of_view, read_foreground
 from cvs_med.inference import Answer, AnsweredMap, predict
 from cvs_med.networks import Network, build_network

@@ -5,18 +5,18 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import astuple, dataclass
 from pathlib import Path
-from typing import Any
 
 import torch
 from lightning_fabric import Fabric
 from torch import Generator, Tensor, nn
-from torch.optim import SGD, AdamW, Optimizer
+from torch.optim import Optimizer
 
 from cvs_med import checkpoints, hyperrule, losses
 from cvs_med.batches import Batch, Lessons
 from cvs_med.errors import DataError, Problem, RunError
 from cvs_med.networks import Network
 from cvs_med.networks.head import Head
+from cvs_med.optimisers import build_optimiser
 from cvs_med.precision import computing, place
 from cvs_med.protocol import Protocol
 from cvs_med.protocol_sections import Training
@@ -145,28 +145,6 @@ def _steps_of_an_epoch(cases: int, batch_size: int) -> int:
         raise DataError([Problem("training part", "at least 2 cases to learn from", str(cases), remedy)])
     steps = math.ceil(cases / batch_size)
     return steps if batch_size == 1 else min(steps, cases // 2)
-
-
-def build_optimiser(model: Network | Head, settings: Training, *, fused: bool | None = True) -> Optimizer:
-    """Build the optimiser; the linear part of a CvS head has a rate and a decay of its own.
-
-    Args:
-        model: what is trained.
-        settings: its optimiser and rates.
-        fused: whether a step passes once over each weight, its gradient and its moments, rather than once for each
-            term of its formula; None leaves it to PyTorch, whose default is not to.
-    """
-    head = model.head if isinstance(model, Network) else model
-    linear = head.linear_parameters()
-    own = {id(parameter) for parameter in linear}
-    rest = [value for value in model.parameters() if value.requires_grad and id(value) not in own]
-    groups: list[dict[str, Any]] = [{"params": rest, "rate": 1.0, "weight_decay": settings.weight_decay}]
-    if linear:
-        groups.append({"params": linear, "rate": settings.context_rate, "weight_decay": settings.context_decay})
-    if settings.optimiser == "adamw":
-        return AdamW(groups, lr=settings.learning_rate, fused=fused)
-    nesterov = settings.momentum > 0
-    return SGD(groups, lr=settings.learning_rate, momentum=settings.momentum, nesterov=nesterov, fused=fused)
 
 
 def _set_rate(optimiser: Optimizer, settings: Training, done: float, cases: int) -> None:

@@ -102,6 +102,13 @@ def test_without_settings_nothing_happens(seed: int) -> None:
     assert torch.equal(found[1], masks)
 
 
+@every_kind
+def test_bytes_become_what_their_floats_become(kind: str) -> None:
+    images, masks = ((255 * some_planes(seed)).byte() for seed in (0, 1))
+    for found, expected in zip(change(images, masks, kind), change(images / 255, masks / 255, kind), strict=True):
+        assert torch.equal(found, expected)
+
+
 @given(seeds)
 def test_the_smallest_turn_is_hardly_any(seed: int) -> None:
     images = some_planes(seed)

@@ -25,7 +25,7 @@ FLOORS = (
     {
         "cache", "case_arrays", "checkpoints", "tables", "batches", "features", "embedding", "training", "inference",
         "decisions", "evaluation", "baselines", "environment", "reported", "run_folder", "smaller_batch", "sweep_plan",
-        "sweep_table", "audit", "devices", "observers", "tiles", "stages",
+        "sweep_table", "audit", "devices", "observers", "optimisers", "tiles", "stages",
     },
     {
         "setup", "pooling", "folds", "answering", "experiment", "propagation", "comparison", "sweep", "sweep_data",

@@ -2,7 +2,6 @@
 
 import copy
 from collections.abc import Callable, Mapping, Sequence
-from functools import partial
 from pathlib import Path
 
 import pytest
@@ -10,12 +9,11 @@ import torch
 from lightning_fabric import Fabric
 from torch import Generator, Tensor
 
-from cvs_med import training
 from cvs_med.batches import Batch, Look
 from cvs_med.errors import DataError, RunError
 from cvs_med.networks import Network, build_network
 from cvs_med.protocol import Protocol
-from cvs_med.training import Epoch, build_optimiser, fit
+from cvs_med.training import Epoch, fit
 
 SIZE, CASES = 32, 6
 
@@ -146,19 +144,6 @@ def test_resumed_training_is_undisturbed_training_bit_by_bit(
     assert told == [2]
     assert_same(resumed.state_dict(), undisturbed.state_dict())
     assert [epoch.parts for epoch in found] == [epoch.parts for epoch in expected]
-
-
-def test_the_fused_optimiser_takes_the_steps_of_pytorch_s_own(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    # Fused, it goes through memory as it lies: a gradient in another order than its weight would be taken for another.
-    protocol = a_protocol(epochs=1, optimiser="sgd")
-    fused, plain = a_network(protocol), a_network(protocol)
-    train(fused, Noise(), protocol, tmp_path / "fused.pt")
-    monkeypatch.setattr(training, "build_optimiser", partial(build_optimiser, fused=None))
-    train(plain, Noise(), protocol, tmp_path / "plain.pt")
-    for (name, value), other in zip(fused.named_parameters(), plain.parameters(), strict=True):
-        torch.testing.assert_close(value, other, atol=1e-5, rtol=1e-4, msg=name)
 
 
 def test_finished_training_is_read_and_not_repeated(checkpoint: Path) -> None:
@@ -325,17 +310,6 @@ def test_a_frozen_encoder_stays_as_it_was_when_the_whole_network_trains_around_i
     train(network, Noise(), protocol, checkpoint)
     assert_same(network.encoder.state_dict(), before)
     assert not network.encoder.training
-
-
-def test_the_linear_part_has_a_rate_and_a_decay_of_its_own() -> None:
-    protocol = a_protocol(context_rate=3, context_decay=0.2, weight_decay=0.1, learning_rate=0.5)
-    network = a_network(protocol, trainable="head", context=(3, 4))
-    rest, linear = build_optimiser(network.head, protocol.training).param_groups
-    assert (rest["rate"], rest["weight_decay"], len(linear["params"])) == (1, 0.1, 6)
-    assert (linear["rate"], linear["weight_decay"]) == (3, 0.2)
-    every = {id(value) for value in network.head.parameters()}
-    assert {id(value) for group in (rest, linear) for value in group["params"]} == every
-    assert len(rest["params"]) + len(linear["params"]) == len(every)
 
 
 def test_one_cycle_rises_and_falls_and_constant_does_not(checkpoint: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -14,10 +14,10 @@ from cvs_med.batches import PhotographBatches
 from cvs_med.cache import Photographs
 from cvs_med.errors import CvsMedError
 from cvs_med.networks import Network
+from cvs_med.optimisers import build_optimiser
 from cvs_med.protocol import Protocol
 from cvs_med.protocol_sections import Augmentation
 from cvs_med.squares import Crop
-from cvs_med.training import build_optimiser
 from cvs_med.transforms import prepare
 from cvs_med.types import Case, Output
 

@@ -16,9 +16,9 @@ from cvs_med.benchmark.rounds import Ratio, Result, alternate
 from cvs_med.benchmark.sources import batch_size, fresh, require_trained_whole, training_part
 from cvs_med.networks import Network
 from cvs_med.networks.head import Head
+from cvs_med.optimisers import build_optimiser
 from cvs_med.precision import choose, computing, place
 from cvs_med.protocol import Protocol
-from cvs_med.training import build_optimiser
 
 STEPS = 4
 """Training steps that one round times."""
@@ -66,7 +66,7 @@ def stepper(
         protocol: losses and optimiser.
         precision: bf16 or fp32.
         memory: order of the numbers of images and kernels.
-        fused: see `training.build_optimiser`.
+        fused: see `optimisers.build_optimiser`.
     """
     fabric = Fabric(accelerator=source.device.type, devices=1, plugins=[LightningEnvironment()])
     model = model.train().to(source.device)
