@@ -18,7 +18,7 @@ COPY pyproject.toml ./
 RUN python3 -c "import tomllib; \
 project = tomllib.load(open('pyproject.toml', 'rb'))['project']; \
 extras = project['optional-dependencies']; \
-print(*project['dependencies'], *(need for name in extras if name not in ('dev', 'browser', 'bench') for need in extras[name]), sep='\n')" \
+print(*project['dependencies'], *(need for name in extras if name not in ('dev', 'browser', 'bench', 'openvino') for need in extras[name]), sep='\n')" \
     > requirements.txt \
     && pip install --constraint constraints.txt --requirement requirements.txt
 

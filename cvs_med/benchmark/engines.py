@@ -1,6 +1,7 @@
 """A whole photograph's answer by several engines: the same networks, the same views, and the labels compared."""
 
 import copy
+import importlib.util
 import statistics
 import tempfile
 from collections.abc import Callable, Sequence
@@ -17,7 +18,7 @@ from cvs_med.export.onnx import write
 from cvs_med.export.together import Together
 from cvs_med.networks import abreast
 from cvs_med.precision import computing
-from cvs_med.prediction import ensemble, gate_file, served, stream
+from cvs_med.prediction import ensemble, gate_file, runtimes, served, stream
 
 Answers = Sequence[npt.NDArray[np.float32]]
 """What `Together.forward` returns, in its order."""
@@ -94,36 +95,18 @@ def _torch(together: nn.Module | Callable[..., tuple[Tensor, ...]], precision: s
 
 
 def _of_file(model: Path) -> dict[str, Engine]:
-    """Run the exported model by onnxruntime and, where it is installed, by OpenVINO."""
-    content = model.read_bytes()
-    session = served.session(content, torch.get_num_threads())
-
-    def onnxruntime(image: Tensor, inside: Tensor) -> Answers:
-        found: Answers = session.run(None, {"images": image.numpy(), "inside": inside.numpy()})
-        return found
-
-    return {"onnxruntime fp32": onnxruntime} | _openvino(content)
-
-
-def _openvino(content: bytes) -> dict[str, Engine]:
-    """Compile the model with OpenVINO in both kinds of numbers; none where it is not installed."""
-    try:
-        import openvino
-    except ImportError:
-        return {}
-    core = openvino.Core()
-    model = core.read_model(content)
-    found: dict[str, Engine] = {}
-    for precision, numbers in (("fp32", "f32"), ("bf16", "bf16")):
-        settings = {"INFERENCE_PRECISION_HINT": numbers, "INFERENCE_NUM_THREADS": str(torch.get_num_threads())}
-        compiled = core.compile_model(model, "CPU", settings)
-
-        def answer(image: Tensor, inside: Tensor, compiled: openvino.CompiledModel = compiled) -> Answers:
-            outputs = compiled({"images": image.numpy(), "inside": inside.numpy()})
-            return [outputs[number] for number in range(len(compiled.outputs))]
-
-        found[f"OpenVINO {precision}"] = answer
+    """Run the exported model by onnxruntime and, where it is installed, by OpenVINO in both kinds of numbers."""
+    content, threads = model.read_bytes(), torch.get_num_threads()
+    plain = runtimes.by_onnxruntime(content, threads)
+    found = {"onnxruntime fp32": _by(plain)}
+    if importlib.util.find_spec("openvino"):
+        wanted: tuple[runtimes.Precision, ...] = ("fp32", "bf16")
+        found |= {f"OpenVINO {each}": _by(runtimes.by_openvino(content, threads, each, like=plain)) for each in wanted}
     return found
+
+
+def _by(runtime: runtimes.Runtime) -> Engine:
+    return lambda image, inside: runtime.run({"images": image.numpy(), "inside": inside.numpy()})
 
 
 def _said(ours: Sequence[Answers], base: Sequence[Answers]) -> str:

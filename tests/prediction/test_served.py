@@ -108,7 +108,30 @@ def test_what_is_no_exported_model_is_refused(model: Path, change: Callable[[byt
 
 
 def test_an_engine_says_what_it_cannot(model: Path, photographs: Path, tmp_path: Path) -> None:
-    asked = ["predict", str(photographs), "--run", str(model), "--engine", "onnx", "--out", str(tmp_path / "out")]
-    result = CliRunner().invoke(main, [*asked, "--precision", "bf16"])
-    assert result.exit_code == 2
-    assert "32 bits" in result.stderr
+    asked = ["predict", str(photographs), "--run", str(model), "--out", str(tmp_path / "out"), "--engine"]
+    for engine, settings, said in (
+        ("onnx", ["--precision", "bf16"], "32 bits for --engine onnx"),
+        ("onnx", ["--device", "cuda"], "the CPU for --engine onnx"),
+        ("openvino", ["--device", "cuda"], "the CPU for --engine openvino"),
+    ):
+        result = CliRunner().invoke(main, [*asked, engine, *settings])
+        assert result.exit_code == 2
+        assert said in result.stderr
+
+
+@pytest.mark.parametrize(("precision", "apart", "alike"), [("fp32", 1e-4, 0.999), ("bf16", 0.05, 0.95)])
+def test_openvino_answers_as_onnxruntime_does(
+    precision: str, apart: float, alike: float, model: Path, photographs: Path, tmp_path: Path
+) -> None:
+    asked = ["predict", str(photographs), "--run", str(model), "--out"]
+    for out, more in (("onnx", ["onnx"]), ("openvino", ["openvino", "--precision", precision])):
+        result = CliRunner().invoke(main, [*asked, str(tmp_path / out), "--engine", *more])
+        assert result.exit_code == 0, result.output
+    expected, found = rows(tmp_path / "onnx"), rows(tmp_path / "openvino")
+    assert expected.keys() == found.keys()
+    for name, row in found.items():
+        assert row["status"] == expected[name]["status"]
+        assert row["probabilities"] == pytest.approx(expected[name]["probabilities"], abs=apart)
+    for file in (tmp_path / "onnx").rglob("label_map.png"):
+        other = tmp_path / "openvino" / file.relative_to(tmp_path / "onnx")
+        assert (np.asarray(Image.open(file)) == np.asarray(Image.open(other))).mean() > alike
