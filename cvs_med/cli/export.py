@@ -18,11 +18,12 @@ _FOLDER = click.Path(path_type=Path, file_okay=False)
 def export(run: Path, form: str, fold: int | None, out: Path) -> None:
     """Write the networks of a run for other software.
 
-    onnx: one model and its gates, which predict --engine onnx serves without PyTorch, checked against PyTorch to 1e-4.
-    Needs cvs-med[export]. monai-bundle: a folder for python -m monai.bundle, which needs cvs-med where it runs.
+    onnx: one model and its gates, which predict --engine onnx or openvino serves without PyTorch, checked against it to
+    1e-4. Needs cvs-med[export]. monai-bundle: a folder for python -m monai.bundle, which needs cvs-med where it runs.
     """
     import torch
 
+    from cvs_med.cli.watch import Watch
     from cvs_med.export import bundle, onnx
     from cvs_med.prediction import ensemble, gate_file
 
@@ -35,5 +36,7 @@ def export(run: Path, form: str, fold: int | None, out: Path) -> None:
     if form == "monai-bundle":
         click.echo(f"Bundle: {bundle.write(networks, gates, out)}")
         return
-    written = onnx.write(networks, gates, out, run=run)
+    with Watch(1, quiet=False) as watch:
+        watch.stage("Converting the networks, and comparing their answers with PyTorch's")
+        written = onnx.write(networks, gates, out, run=run)
     click.echo(f"Model: {written.path}\nLargest difference from PyTorch: {written.difference:.1e}")

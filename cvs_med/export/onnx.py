@@ -6,7 +6,10 @@ square) and after (gates, pictures) is the same code for both; see `prediction.s
 
 import hashlib
 import json
+import logging
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -19,7 +22,7 @@ from torch.nn.functional import interpolate
 from cvs_med.augmentation import flips
 from cvs_med.errors import CvsMedError
 from cvs_med.export.together import Together
-from cvs_med.prediction import gate_file, served
+from cvs_med.prediction import gate_file, runtimes, served
 from cvs_med.prediction.ensemble import Ensemble
 from cvs_med.prediction.gates import Gates
 from cvs_med.prediction.opinion import Recipe
@@ -87,7 +90,7 @@ def _convert(together: Together, ensemble: Ensemble, gates: bytes) -> bytes:
         raise CvsMedError(f"Expected onnx and onnxscript, found no {error.name}. Install cvs-med[export].") from error
     images, inside = _picture(ensemble.recipe, 2)
     batch = {0: torch.export.Dim("batch", min=1, max=4096)}
-    with warnings.catch_warnings(action="ignore"):  # The exporter warns of its own parts that will be replaced.
+    with _quiet():
         program = torch.onnx.export(
             together,
             (images, inside),
@@ -106,6 +109,19 @@ def _convert(together: Together, ensemble: Ensemble, gates: bytes) -> bytes:
     onnx.helper.set_model_props(model, _metadata(ensemble, gates))
     content: bytes = model.SerializeToString()
     return content
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Keep back what the exporter says of its own parts that will be replaced, and of torchvision, which it lacks."""
+    logger = logging.getLogger("torch.onnx._internal.exporter")
+    level = logger.level
+    logger.setLevel(logging.ERROR)
+    try:
+        with warnings.catch_warnings(action="ignore"):
+            yield
+    finally:
+        logger.setLevel(level)
 
 
 def _metadata(ensemble: Ensemble, gates: bytes) -> dict[str, str]:
@@ -135,15 +151,9 @@ def _metadata(ensemble: Ensemble, gates: bytes) -> dict[str, str]:
 
 def _compare(together: Together, content: bytes, pictures: tuple[Tensor, Tensor]) -> float:
     """Give the largest difference between onnxruntime and PyTorch, for another number of images than in the export."""
-    try:
-        import onnxruntime
-    except ImportError as error:
-        raise CvsMedError("Expected onnxruntime, found none. Install cvs-med[export].") from error
     images, inside = pictures
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = torch.get_num_threads()
-    session = onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
-    theirs = session.run(None, {"images": images.numpy(), "inside": inside.numpy()})
+    runtime = runtimes.by_onnxruntime(content, torch.get_num_threads())
+    theirs = runtime.run({"images": images.numpy(), "inside": inside.numpy()})
     with torch.inference_mode():
         ours = [tensor.numpy() for tensor in together(images, inside)]
     pairs = zip(together.names, ours, theirs, strict=True)
