@@ -67,10 +67,15 @@ def of_stage(path: Path) -> Path:
 
 
 def remove(path: Path) -> None:
-    """Delete the states of a training that is finished, or is to begin anew, and of its stage."""
-    for first in (path, of_stage(path)):
-        for file in (first, _beside(first, "previous"), _beside(first, "new")):
-            file.unlink(missing_ok=True)
+    """Delete the states of a training that is finished, and of its stage."""
+    restart(path)
+    restart(of_stage(path))
+
+
+def restart(path: Path) -> None:
+    """Delete the states of a training that is to begin anew; a stage that was trained before it stays."""
+    for file in (path, _beside(path, "previous"), _beside(path, "new")):
+        file.unlink(missing_ok=True)
 
 
 def _beside(path: Path, word: str) -> Path:

@@ -82,7 +82,7 @@ def extract(
     Raises:
         DataError: the folder cannot be written, or has too little room.
     """
-    recipe = [identity, photographs.key, [asdict(view) for view in views], precision]
+    recipe = [identity, _pixels(photographs), [asdict(view) for view in views], precision]
     target = folder / f"features-{hashlib.sha256(json.dumps(recipe).encode()).hexdigest()[:16]}"
     target.mkdir(parents=True, exist_ok=True)
     total = len(views) * len(photographs.case_ids)
@@ -109,6 +109,14 @@ def extract(
             deviations[level][view, photograph] = statistics[f"deviation-{level}"]
         step(number + 1, total)
     return Features(target, tuple(views), means, deviations)
+
+
+def _pixels(photographs: Photographs) -> str:
+    """Digest what an encoder sees of photographs, whatever else is prepared of them for a head."""
+    digest = hashlib.sha256()
+    for planes in (photographs.images, photographs.field_of_view):
+        digest.update(planes.contiguous().numpy().data)
+    return digest.hexdigest()
 
 
 def pool(feature: Tensor, field_of_view: Tensor) -> tuple[Tensor, Tensor]:

@@ -61,8 +61,13 @@ def _show_as_it_lies(optimiser: Optimizer, weights: list[nn.Parameter]) -> None:
         while turned:
             _reorder(turned.pop(), _BACK)
 
+    def stay_fused(loaded: Optimizer) -> None:  # A state from before this was fused says that it is not.
+        for group in loaded.param_groups:
+            group["fused"] = True
+
     optimiser.register_step_pre_hook(show)
     optimiser.register_step_post_hook(put_back)
+    optimiser.register_load_state_dict_post_hook(stay_fused)
 
 
 def _lies_in_another_order(weight: nn.Parameter) -> bool:

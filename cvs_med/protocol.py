@@ -156,8 +156,9 @@ class Protocol(Section):
 
     @property
     def preparation(self) -> dict[str, Any]:
-        """How photographs are prepared; see `cache.load`."""
-        return {**self.images.model_dump(), "fine": self.has_map and self.network.decoder == "fine"}
+        """How photographs are prepared; see `cache.load`. Signs are looked for where a method reads them."""
+        signs = {} if self.method == "cvs" else {"finer": 0, "fibres": False}
+        return {**self.images.model_dump(), **signs, "fine": self.has_map and self.network.decoder == "fine"}
 
     @property
     def has_map(self) -> bool:

@@ -47,6 +47,11 @@ def is_out_of_memory(error: BaseException) -> bool:
     )
 
 
+def reason(error: BaseException) -> str:
+    """Give the first line of what an allocation that failed says of itself, for the middle of a sentence."""
+    return next(iter(str(error).splitlines()), "too little memory").rstrip(".")
+
+
 def halve(
     protocol: Protocol, folder: Path, cases: int, checkpoint: Path, error: BaseException, devices: int = 1
 ) -> str:
@@ -57,7 +62,7 @@ def halve(
     """
     size = min(protocol.training.batch_for(cases), cases)
     half = size // 2 // devices * devices
-    found = f"{folder}: expected memory for a batch of {size}, found: {str(error).splitlines()[0].rstrip('.')}."
+    found = f"{folder}: expected memory for a batch of {size}, found: {reason(error)}."
     if not protocol.training.halve_batch or half < _FEWEST * devices:
         remedy = "Free some memory, and the same command goes on; or ask, with another --out, for a smaller images.size"
         if half >= _FEWEST * devices:
@@ -65,7 +70,7 @@ def halve(
         raise RunError(f"{found} {remedy}.") from error
     asked = read_json(folder / FILE, Halved).asked if (folder / FILE).exists() else size
     # In this order: a state of the larger batch must never be gone on from with the smaller one.
-    checkpoints.remove(checkpoint)
+    checkpoints.restart(checkpoint)
     write_bytes(folder / FILE, f"{Halved(asked=asked, used=half).model_dump_json()}\n".encode())
     return f"{found} This training begins anew with batches of {half}, as training.halve_batch allows."
 

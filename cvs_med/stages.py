@@ -9,10 +9,12 @@ from torch import Tensor
 
 from cvs_med import checkpoints
 from cvs_med.cache import Photographs
+from cvs_med.errors import RunError
 from cvs_med.networks.fine import FineDecoder
 from cvs_med.precision import Precision, computing
 from cvs_med.protocol import Protocol
 from cvs_med.protocol_sections import Loss, Training
+from cvs_med.smaller_batch import is_out_of_memory, reason
 from cvs_med.tiles import TileBatches, finer_of
 from cvs_med.training import Epoch
 
@@ -64,20 +66,30 @@ def train(
         say: see `training.fit`.
 
     Raises:
-        RunError: see `training.fit`.
+        RunError: memory is not enough; see `training.fit` for others.
     """
     decoder.stage.requires_grad_(True)
-    learn(
-        decoder.stage,
-        TileBatches(photographs, min(protocol.fine.tile, protocol.images.size), protocol.augmentation, device),
-        cases,
-        of_stage(protocol),
-        precision=precision,
-        seed=seed + _OTHER_CHANCE,
-        checkpoint=checkpoints.of_stage(checkpoint),
-        on_epoch=told,
-        say=say,
-    )
+    tile = min(protocol.fine.tile, protocol.images.size)
+    try:
+        learn(
+            decoder.stage,
+            TileBatches(photographs, tile, protocol.augmentation, device),
+            cases,
+            of_stage(protocol),
+            precision=precision,
+            seed=seed + _OTHER_CHANCE,
+            checkpoint=checkpoints.of_stage(checkpoint),
+            on_epoch=told,
+            say=say,
+        )
+    except (RuntimeError, MemoryError) as error:
+        if not is_out_of_memory(error):
+            raise
+        raise RunError(
+            f"{checkpoint.parent}: expected memory for {protocol.fine.batch_size} tiles of {tile} pixels at a finer "
+            f"scale, found: {reason(error)}. Free some memory, and the same command goes on; or ask, with another "
+            "--out, for a smaller fine.tile or fine.batch_size."
+        ) from error
     decoder.stage.requires_grad_(False).eval()
 
 

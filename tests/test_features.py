@@ -177,7 +177,15 @@ def test_levels_asked_for_later_join_those_kept_before(
 
 
 def test_other_photographs_are_another_folder(take: Callable[..., Features], photographs: Photographs) -> None:
-    assert take().folder != take(photographs=replace(photographs, key="1" * 64)).folder
+    other = replace(photographs, images=photographs.images.flip(-1))
+    assert take().folder != take(photographs=other).folder
+
+
+def test_what_is_prepared_for_a_head_alone_is_the_same_folder(
+    take: Callable[..., Features], photographs: Photographs
+) -> None:
+    signs = torch.zeros(len(photographs.case_ids), 1, *photographs.images.shape[2:], dtype=torch.uint8)
+    assert take().folder == take(photographs=replace(photographs, key="1" * 64, signs=signs)).folder
 
 
 @pytest.mark.parametrize("damage", ["cut", "emptied", "scribbled", "without maps", "removed"])

@@ -1,6 +1,6 @@
 """A run with a stage at a finer scale: stopped and resumed, with few masks, and answered with afterwards."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from unittest.mock import Mock
@@ -10,13 +10,16 @@ import pytest
 import torch
 from PIL import Image
 
-from cvs_med import checkpoints, report, stages
+from cvs_med import checkpoints, report, smaller_batch, stages
+from cvs_med.batches import Batch, FeatureBatches
+from cvs_med.errors import RunError
 from cvs_med.images import read_mask
 from cvs_med.inference import enlarged
 from cvs_med.prediction import ensemble, pictures, stream
 from cvs_med.propagation import few_masks
 from cvs_med.protocol import Protocol, load
 from cvs_med.setup import Machine, Setup, prepare
+from cvs_med.tiles import TileBatches
 from cvs_med.types import OwnFile
 
 FINE = (
@@ -167,3 +170,37 @@ def test_the_state_of_a_stage_goes_with_that_of_the_head(tmp_path: Path) -> None
         checkpoints.write(path, {"epochs": 2})
     checkpoints.remove(state)
     assert not list(tmp_path.iterdir())
+
+
+def test_too_little_memory_for_tiles_names_their_own_settings(
+    cross_validate: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def training(*_: object) -> None:
+        raise MemoryError
+
+    monkeypatch.setattr(TileBatches, "training", training)
+    with pytest.raises(RunError, match=r"2 tiles of 32 pixels .* smaller fine\.tile or fine\.batch_size"):
+        cross_validate(tmp_path / "run", *FINE, "training.halve_batch=true")
+    assert not any(tmp_path.rglob(smaller_batch.FILE))
+
+
+def test_a_batch_of_the_head_that_was_too_large_costs_no_finished_stage(
+    cross_validate: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real, real_stage = FeatureBatches.training, TileBatches.training
+    left, trained = [1], list[int]()
+
+    def training(self: FeatureBatches, cases: Sequence[int], generator: torch.Generator) -> Batch:
+        if left:
+            left.pop()
+            raise MemoryError
+        return real(self, cases, generator)
+
+    def tiles(self: TileBatches, cases: Sequence[int], generator: torch.Generator) -> Batch:
+        trained.append(len(cases))
+        return real_stage(self, cases, generator)
+
+    monkeypatch.setattr(FeatureBatches, "training", training)
+    monkeypatch.setattr(TileBatches, "training", tiles)
+    cross_validate(tmp_path / "run", *FINE, "training.halve_batch=true")
+    assert len(trained) == 3 * 12  # Each of three folds has trained its stage once.

@@ -17,8 +17,7 @@ from cvs_med.networks import Network
 from cvs_med.optimisers import build_optimiser
 from cvs_med.protocol import Protocol
 from cvs_med.protocol_sections import Augmentation
-from cvs_med.squares import Crop
-from cvs_med.transforms import prepare
+from cvs_med.transforms import How, prepare
 from cvs_med.types import Case, Output
 
 
@@ -35,14 +34,14 @@ def one_by_one(
     return passing
 
 
-def persistent(cases: Sequence[Case], size: int, crop: Crop, folder: Path) -> Callable[[], None]:
+def persistent(cases: Sequence[Case], how: How, folder: Path) -> Callable[[], None]:
     """Give a function that reads all cases at working size through MONAI's cache on disk, filled by the first call."""
     from monai.data.dataset import PersistentDataset
     from monai.transforms.transform import Transform
 
     class Squared(Transform):  # MONAI keeps only what is a transform of its own.
         def __call__(self, case: Case) -> dict[str, Tensor]:
-            found = prepare(case, size=size, crop=crop)
+            found = prepare(case, **how)
             return {"image": found.image, "mask": found.foreground, "inside": found.field_of_view}
 
     def name(case: Case) -> bytes:

@@ -45,11 +45,6 @@ class FibreEvidence(Sign):
         self.most.copy_(strengths.max())
         self.standardise(strengths, _LEAST_SPREAD)
 
-    def strength(self, fibres: Tensor, foreground: Tensor, inside: Tensor) -> Tensor:
-        """Give how much bluer it is above and below the disc, (B,), within the limits of training; see `forward`."""
-        values, weights = _compared(fibres, foreground, inside)
-        return (values * weights).sum(dim=(1, 2, 3)).maximum(self.least).minimum(self.most)
-
     def forward(self, fibres: Tensor, foreground: Tensor, inside: Tensor) -> Tensor:
         """Give every pixel's share of the class logits, (B, P, H, W).
 
@@ -60,12 +55,11 @@ class FibreEvidence(Sign):
         """
         with torch.no_grad():  # Where to look is learnt from the masks alone, as for q.
             values, weights = _compared(fibres, foreground, inside)
-            shares = values * weights
+            shares, alike = values * weights, weights.abs() / 2  # `alike` adds up to one where sectors are compared.
             found = shares.sum(dim=(1, 2, 3), keepdim=True)
-            limited = found.maximum(self.least).minimum(self.most)
-            # Beyond the limits all pixels count in proportion for less; a strength of nothing is never beyond them.
-            shares = shares * torch.where(found == limited, 1.0, limited / torch.where(found == 0, 1.0, found))
-            standardised = (shares - self.mean * weights.abs() / 2) * self.scale
+            # What lies beyond the limits of training is taken off, and the mean of training, from all pixels alike.
+            beyond = found - found.maximum(self.least).minimum(self.most)
+            standardised = (shares - (beyond + self.mean) * alike) * self.scale
         return standardised * self.weight[:, None, None]
 
 

@@ -38,10 +38,6 @@ class Sign(nn.Module, ABC):
         """Standardise by training photographs and their masks, each the three planes of `forward` with B = 1."""
 
     @abstractmethod
-    def strength(self, sign: Tensor, foreground: Tensor, inside: Tensor) -> Tensor:
-        """Give the strength in each image, (B,), as it is before it is standardised; see `forward`."""
-
-    @abstractmethod
     def forward(self, sign: Tensor, foreground: Tensor, inside: Tensor) -> Tensor:
         """Give every pixel's share of the class logits, (B, P, H, W).
 

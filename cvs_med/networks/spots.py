@@ -39,11 +39,6 @@ class SpotEvidence(Sign):
         strengths = torch.stack([each.clamp(max=float(self.limit)).mean() for each in ranked])
         self.standardise(strengths, _LEAST_SPREAD)
 
-    def strength(self, spots: Tensor, foreground: Tensor, inside: Tensor) -> Tensor:
-        """Give the mean of the strongest spots of each image, (B,); see `forward`."""
-        found, weights = self._counted(spots, foreground, inside)
-        return (found * weights).sum(dim=(1, 2, 3))
-
     def forward(self, spots: Tensor, foreground: Tensor, inside: Tensor) -> Tensor:
         """Give every pixel's share of the class logits, (B, P, H, W).
 
@@ -53,14 +48,9 @@ class SpotEvidence(Sign):
             inside: (B, H, W), one inside the field of view.
         """
         with torch.no_grad():  # Where to look is learnt from the masks alone, as for q.
-            found, weights = self._counted(spots, foreground, inside)
-            standardised = (found - self.mean) * self.scale * weights
+            found = free(spots, foreground, inside)
+            standardised = (found.minimum(self.limit) - self.mean) * self.scale * strongest(found, inside)
         return standardised * self.weight[:, None, None]
-
-    def _counted(self, spots: Tensor, foreground: Tensor, inside: Tensor) -> tuple[Tensor, Tensor]:
-        """Give the spots up to the limit, and the weights of the strongest, both (B, 1, H, W)."""
-        found = free(spots, foreground, inside)
-        return found.minimum(self.limit), strongest(found, inside)
 
 
 def _ten(found: Tensor) -> Tensor:

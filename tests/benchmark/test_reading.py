@@ -22,7 +22,7 @@ def test_the_cache_stands_beside_decoding_and_monai_s(phantom_folder: Path) -> N
 
 def test_monai_s_cache_keeps_the_same_pixels(phantom_folder: Path, tmp_path: Path) -> None:
     cases = datasets.read(datasets.get("phantom"), phantom_folder, folds=2)
-    by_monai.persistent(cases, 32, "field_of_view", tmp_path)()
+    by_monai.persistent(cases, {"size": 32, "crop": "field_of_view"}, tmp_path)()
     kept = [torch.load(file, weights_only=True) for file in sorted(tmp_path.glob("*.pt"))]
     ours = cache.load(cases, size=32, crop="field_of_view", folder=tmp_path / "ours", workers=1)
     assert len(kept) == len(cases)

@@ -47,9 +47,16 @@ def by_hand(plane: Tensor, foreground: Tensor, inside: Tensor) -> float:
     return float((means[0] + means[1] - means[2] - means[3]) / 2)
 
 
+def strength(part: FibreEvidence, *drawn: Tensor) -> Tensor:
+    """Give what the shares of the first class come to, taken back from its standard: (B,)."""
+    torch.nn.init.ones_(part.weight)
+    with torch.no_grad():
+        return part(*drawn)[:, 0].sum(dim=(1, 2)) / part.scale + part.mean
+
+
 def test_the_strength_is_the_difference_of_the_sectors_means() -> None:
     drawn = planes()
-    strengths = FibreEvidence(2).strength(*drawn)
+    strengths = strength(FibreEvidence(2), *drawn)
     expected = [UNIT * by_hand(*(plane[number] for plane in drawn)) for number in range(3)]
     torch.testing.assert_close(strengths, torch.tensor(expected), atol=1e-5, rtol=1e-4)
 
@@ -58,7 +65,8 @@ def test_shares_add_up_to_the_standardised_strength() -> None:
     drawn = planes(6)
     part = calibrated(*drawn)
     shares = part(*drawn)
-    standardised = (part.strength(*drawn) - part.mean) * part.scale
+    found = torch.tensor([UNIT * by_hand(*(plane[number] for plane in drawn)) for number in range(6)])
+    standardised = (found - part.mean) * part.scale
     torch.testing.assert_close(shares.sum(dim=(2, 3)), standardised[:, None].expand(-1, 2), atol=1e-4, rtol=1e-4)
     torch.testing.assert_close(standardised.mean(), torch.tensor(0.0), atol=1e-4, rtol=0)
     torch.testing.assert_close(standardised.std(unbiased=False), torch.tensor(2.0), atol=1e-3, rtol=0)
@@ -76,7 +84,7 @@ def test_colours_of_a_camera_do_not_count() -> None:
     bluer = kept + 5 / 255
     part = FibreEvidence(2)
     torch.testing.assert_close(
-        part.strength(bluer, foreground, inside), part.strength(kept, foreground, inside), atol=1e-5, rtol=1e-4
+        strength(part, bluer, foreground, inside), strength(part, kept, foreground, inside), atol=1e-5, rtol=1e-4
     )
 
 
@@ -85,7 +93,7 @@ def test_mirrored_photographs_are_alike() -> None:
     part = FibreEvidence(2)
     for axis in (-1, -2):
         mirrored = (plane.flip(axis) for plane in drawn)
-        torch.testing.assert_close(part.strength(*mirrored), part.strength(*drawn), atol=1e-5, rtol=1e-4)
+        torch.testing.assert_close(strength(part, *mirrored), strength(part, *drawn), atol=1e-5, rtol=1e-4)
 
 
 def test_a_stronger_photograph_than_any_of_training_counts_as_the_strongest() -> None:
@@ -96,6 +104,20 @@ def test_a_stronger_photograph_than_any_of_training_counts_as_the_strongest() ->
     shares = part(kept, *drawn[1:])
     most = (part.most - part.mean) * part.scale
     torch.testing.assert_close(shares.sum(dim=(2, 3)), most.expand(3, 2), atol=1e-4, rtol=1e-4)
+
+
+def test_beyond_the_limits_no_pixel_changes_its_side() -> None:
+    drawn = planes(6)
+    part = calibrated(*drawn)
+    usual = part(*drawn)
+    for limit in (-1.0, 1.0):  # As if all of training were weaker, or stronger, than these.
+        part.least.fill_(float(part.mean) + limit)
+        part.most.fill_(float(part.mean) + limit)
+        found = part(*drawn)
+        torch.testing.assert_close(found.sum(dim=(2, 3)), (limit * part.scale).expand(6, 2), atol=1e-3, rtol=1e-4)
+        moved = limit * (found - usual)  # All pixels are moved the same way, none is mirrored.
+        assert (moved >= 0).all()
+        assert torch.equal(moved > 0, usual != 0)
 
 
 @pytest.mark.parametrize("number", range(4))

@@ -32,12 +32,15 @@ def asked(facts: Facts) -> Section:
     if facts.explained:
         signs, foreground = _signs(facts.settings), facts.metrics.foreground
         beside = f" and, outside of the {foreground} that it finds, from {words.listed(signs)}" if signs else " alone"
-        coloured = " What these say is in the colours of the shown map too." if signs else ""
+        coloured = (
+            " What these say is in the colours of the shown map too, though most of them may name another class where "
+            "an answer is unsure."
+        )
         blocks.append(
             Text(
                 "CvS (classification via segmentation) names for every pixel either background or the class of the "
                 f"whole image. The class of the image follows from this map{beside}, so each pixel's share of the "
-                f"answer is known exactly.{coloured}"
+                f"answer is known exactly.{coloured if signs else ''}"
             )
         )
     return Section("asked", "What was asked", tuple(blocks))
