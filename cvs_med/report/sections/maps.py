@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from cvs_med.report import figures, made_masks, panels, words
+from cvs_med.report import figures, made_masks, panels, signs, words
 from cvs_med.report.document import Block, Bullets, Gallery, Picture, Section, Swatch, Text
 from cvs_med.report.facts import Facts
 from cvs_med.report.gallery import Card
@@ -39,6 +39,7 @@ def maps(facts: Facts, cards: Sequence[Card]) -> Section:
                 "have a scale of their own, which is drawn below it in the full overlay: full red in one image need "
                 "not be as much as in another."
             ),
+            *signs.blocks(facts),
         ]
     return Section("map", "What the map shows", tuple(blocks))
 

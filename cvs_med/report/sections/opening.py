@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from cvs_med.report import words
+from cvs_med.report import signs, words
 from cvs_med.report.document import Block, Bullets, Code, Section, Table, Text
 from cvs_med.report.facts import Facts
 
@@ -30,8 +30,10 @@ def asked(facts: Facts) -> Section:
         )
     ]
     if facts.explained:
-        signs, foreground = _signs(facts.settings), facts.metrics.foreground
-        beside = f" and, outside of the {foreground} that it finds, from {words.listed(signs)}" if signs else " alone"
+        beside, foreground = " alone", facts.metrics.foreground
+        if seen := signs.looked_at(facts.settings):
+            names = words.listed([sign.name for sign in seen])
+            beside = f" and, outside of the {foreground} that it finds, from {names}"
         coloured = (
             " What these say is in the colours of the shown map too, though most of them may name another class where "
             "an answer is unsure."
@@ -40,7 +42,7 @@ def asked(facts: Facts) -> Section:
             Text(
                 "CvS (classification via segmentation) names for every pixel either background or the class of the "
                 f"whole image. The class of the image follows from this map{beside}, so each pixel's share of the "
-                f"answer is known exactly.{coloured if signs else ''}"
+                f"answer is known exactly.{coloured if seen else ''}"
             )
         )
     return Section("asked", "What was asked", tuple(blocks))
@@ -131,21 +133,13 @@ def _settings(settings: Any) -> list[tuple[str, str]]:  # noqa: ANN401 - what YA
     rows += [("what was trained", {"head": "the head, on a frozen encoder"}.get(value("network", "trainable"), "all"))]
     return [
         *rows,
-        ("beside the map", words.listed(_signs(settings))),
+        ("beside the map", words.listed([sign.name for sign in signs.looked_at(settings)])),
         ("finer scale", _finer_stage(settings)),
         ("length", words.length(training) if isinstance(training, dict) else ""),
         ("batch", words.batch(training) if isinstance(training, dict) else ""),
         ("optimiser", value("training", "optimiser")),
         ("learning rate", value("training", "learning_rate")),
     ]
-
-
-def _signs(settings: Any) -> list[str]:  # noqa: ANN401 - what YAML can hold
-    """Name what CvS looks at beside its map."""
-    if _field(settings, "method") != "cvs":
-        return []
-    signs = {"finer": "small dark spots", "fibres": "the light of nerve fibres around the optic disc"}
-    return [said for name, said in signs.items() if _field(settings, "images", name)]
 
 
 def _finer_stage(settings: Any) -> str:  # noqa: ANN401 - what YAML can hold
