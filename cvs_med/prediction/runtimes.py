@@ -65,26 +65,22 @@ def by_onnxruntime(content: bytes, threads: int) -> Runtime:
     return Runtime(lambda given: session.run(None, dict(given)), outputs, metadata, "fp32")
 
 
-def by_openvino(
-    content: bytes, threads: int, precision: Precision, *, like: Runtime | None = None
-) -> Runtime:
+def by_openvino(content: bytes, threads: int, precision: Precision, *, like: Runtime) -> Runtime:
     """Compile a model with OpenVINO.
 
     Args:
         content: of an ONNX file.
         threads: to compute with.
         precision: numbers to compute with; `auto` lets OpenVINO choose by the processor.
-        like: the same model in onnxruntime, which alone reads what the file says of itself; loaded here if it is not
-            at hand.
+        like: the same model in onnxruntime, which alone reads what the file says of itself.
 
     Raises:
-        CvsMedError: OpenVINO or onnxruntime is missing.
+        CvsMedError: OpenVINO is missing.
     """
     try:
         import openvino
     except ImportError as error:
         raise CvsMedError("Expected OpenVINO, found none. Install cvs-med[openvino].") from error
-    known = by_onnxruntime(content, threads) if like is None else like
     core = openvino.Core()
     compiled = core.compile_model(
         core.read_model(content), "CPU", {"INFERENCE_NUM_THREADS": str(threads), **_HINTS[precision]}
@@ -93,6 +89,6 @@ def by_openvino(
 
     def run(given: Planes) -> Sequence[npt.NDArray[np.float32]]:
         found = compiled(dict(given))
-        return [found[number] for number in range(len(known.outputs))]
+        return [found[number] for number in range(len(like.outputs))]
 
-    return Runtime(run, known.outputs, known.metadata, _NAMES.get(chosen, chosen))
+    return Runtime(run, like.outputs, like.metadata, _NAMES.get(chosen, chosen))

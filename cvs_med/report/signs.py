@@ -44,17 +44,21 @@ def looked_at(settings: Mapping[str, Any]) -> list[Named]:
     return [sign for sign in SIGNS if images.get(sign.field)]
 
 
+def listed(settings: Mapping[str, Any]) -> str:
+    """Name these signs in a sentence; empty where there are none."""
+    return words.listed([sign.name for sign in looked_at(settings)])
+
+
 def blocks(facts: Facts) -> list[Block]:
     """Say what each sign adds to the score of each class, in every fold; nothing where no networks are kept."""
-    found = {sign.name: weights(facts.path, sign) for sign in looked_at(facts.settings)}
-    known = {name: values for name, values in found.items() if len(values)}
-    if not known:
-        return []
     columns = [
-        (name, each, column)
-        for name, values in known.items()
+        (sign.name, each, column)
+        for sign in looked_at(facts.settings)
+        if len(values := weights(facts.path, sign))
         for each, column in zip(facts.metrics.class_names, values.T, strict=True)
     ]
+    if not columns:
+        return []
     rows = [
         (name, each, f"{column.mean():+.1f}", f"{column.min():+.1f} to {column.max():+.1f}")
         for name, each, column in columns

@@ -12,6 +12,8 @@ from cvs_med.cli import main
 from cvs_med.errors import CvsMedError
 from cvs_med.prediction import runtimes, served
 
+NONE = runtimes.Runtime(lambda given: [], (), {}, "fp32")
+
 
 @pytest.fixture
 def content(run: Path, tmp_path: Path) -> bytes:
@@ -30,7 +32,7 @@ def some_planes(runtime: runtimes.Runtime) -> runtimes.Planes:
 
 def test_both_give_the_same_answers_under_the_same_names(content: bytes) -> None:
     one = runtimes.by_onnxruntime(content, 1)
-    other = runtimes.by_openvino(content, 1, "fp32")
+    other = runtimes.by_openvino(content, 1, "fp32", like=one)
     assert (one.outputs, one.metadata, one.precision) == (other.outputs, other.metadata, other.precision)
     given = some_planes(one)
     expected, found = one.answers(given), other.answers(given)
@@ -41,15 +43,16 @@ def test_both_give_the_same_answers_under_the_same_names(content: bytes) -> None
 
 @pytest.mark.parametrize("wanted", ["bf16", "fp32"])
 def test_openvino_says_which_numbers_it_computes_with(wanted: runtimes.Precision, content: bytes) -> None:
-    assert runtimes.by_openvino(content, 1, wanted).precision == wanted
-    assert runtimes.by_openvino(content, 1, "auto").precision in ("fp32", "bf16", "f16")
+    one = runtimes.by_onnxruntime(content, 1)
+    assert runtimes.by_openvino(content, 1, wanted, like=one).precision == wanted
+    assert runtimes.by_openvino(content, 1, "auto", like=one).precision in ("fp32", "bf16", "f16")
 
 
 @pytest.mark.parametrize(
     ("package", "extra", "make"),
     [
         ("onnxruntime", "export", lambda: runtimes.by_onnxruntime(b"", 1)),
-        ("openvino", "openvino", lambda: runtimes.by_openvino(b"", 1, "fp32")),
+        ("openvino", "openvino", lambda: runtimes.by_openvino(b"", 1, "fp32", like=NONE)),
     ],
 )
 def test_what_is_missing_is_named(

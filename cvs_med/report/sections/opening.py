@@ -30,19 +30,18 @@ def asked(facts: Facts) -> Section:
         )
     ]
     if facts.explained:
-        beside, foreground = " alone", facts.metrics.foreground
-        if seen := signs.looked_at(facts.settings):
-            names = words.listed([sign.name for sign in seen])
-            beside = f" and, outside of the {foreground} that it finds, from {names}"
-        coloured = (
-            " What these say is in the colours of the shown map too, though most of them may name another class where "
-            "an answer is unsure."
-        )
+        beside, coloured = " alone", ""
+        if names := signs.listed(facts.settings):
+            beside = f" and, outside of the {facts.metrics.foreground} that it finds, from {names}"
+            coloured = (
+                " What these say is in the colours of the shown map too, though most of them may name another class "
+                "where an answer is unsure."
+            )
         blocks.append(
             Text(
                 "CvS (classification via segmentation) names for every pixel either background or the class of the "
                 f"whole image. The class of the image follows from this map{beside}, so each pixel's share of the "
-                f"answer is known exactly.{coloured if seen else ''}"
+                f"answer is known exactly.{coloured}"
             )
         )
     return Section("asked", "What was asked", tuple(blocks))
@@ -133,7 +132,7 @@ def _settings(settings: Any) -> list[tuple[str, str]]:  # noqa: ANN401 - what YA
     rows += [("what was trained", {"head": "the head, on a frozen encoder"}.get(value("network", "trainable"), "all"))]
     return [
         *rows,
-        ("beside the map", words.listed([sign.name for sign in signs.looked_at(settings)])),
+        ("beside the map", signs.listed(settings)),
         ("finer scale", _finer_stage(settings)),
         ("length", words.length(training) if isinstance(training, dict) else ""),
         ("batch", words.batch(training) if isinstance(training, dict) else ""),
